@@ -1,0 +1,100 @@
+"""Every error that nobreak raises on purpose. Each says what happened in one line."""
+
+from enum import StrEnum
+
+from nobreak.words import ObjectName
+
+
+class NobreakError(Exception):
+    """The base of all errors below."""
+
+
+class SettingsError(NobreakError):
+    """A setting is wrong. The text names the variable, its value and what is allowed."""
+
+
+class InvalidRequestError(NobreakError):
+    """The caller asked for something that can't be: a bad name, a wrong checksum, ..."""
+
+
+class BodyMismatchError(InvalidRequestError):
+    """The body that arrived is not the one that was announced (size or checksum)."""
+
+
+class NotFoundError(NobreakError):
+    """The object does not exist: nobody has to wonder (I2)."""
+
+    def __init__(self, name: ObjectName) -> None:
+        super().__init__(f"{name} does not exist")
+        self.name = name
+
+
+class RangeNotSatisfiableError(NobreakError):
+    """The range lies outside of the object, which has `size` bytes."""
+
+    def __init__(self, name: ObjectName, size: int) -> None:
+        super().__init__(f"the range lies outside of {name}, which has {size} bytes")
+        self.name = name
+        self.size = size
+
+
+class UnavailableError(NobreakError):
+    """The honest 503: it can't be answered truthfully now. Retry after `retry_after` seconds."""
+
+    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class OutOfSpaceError(NobreakError):
+    """The local store has no room for this write, or reached the limit that was set for it."""
+
+
+class CorruptBodyError(NobreakError):
+    """The local bytes of an acknowledged write are damaged or gone. Never served, never sent."""
+
+
+class UnsupportedError(NobreakError):
+    """The external store of this kind can't do what was asked for (501)."""
+
+
+class OutageKind(StrEnum):
+    """How an attempt at the external store failed."""
+
+    CONNECTION = "connection"
+    """No connection: refused, unreachable, name not found. Nothing was sent."""
+    TIMEOUT = "timeout"
+    """It accepted and then kept silent for too long."""
+    BROKEN = "broken"
+    """The connection broke, or the answer made no sense."""
+    STATUS = "status"
+    """It answered 5xx."""
+
+
+class ExternalError(NobreakError):
+    """The external store did not do what it was asked for."""
+
+
+class OutageError(ExternalError):
+    """A transport error, a time-out or a 5xx: it suggests an outage (I8).
+
+    `in_doubt`: the request may have taken effect, or may still take effect (I4).
+    """
+
+    def __init__(
+        self, kind: OutageKind, detail: str, *, in_doubt: bool, status: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.in_doubt = in_doubt
+        self.status = status
+
+
+class RefusedError(ExternalError):
+    """An answer that is no outage (I8): 403, 409, 413, ... with the server's code and message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"HTTP {status} {code}: {message}".rstrip(": "))
+        self.status = status
+        self.code = code
+        self.message = message

@@ -1,0 +1,126 @@
+"""What every driver of an external store offers, and what the engine may expect of it.
+
+A driver keeps no state between calls but its connection pool. It never retries: what fails
+is reported at once, and the engine decides. All methods raise:
+
+* `OutageError` for transport errors, time-outs and 5xx (`in_doubt` when the request may have
+  reached the server: anything but a failure to connect, for a request that changes something);
+* `RefusedError` for any other answer that is not success;
+* `UnsupportedError` for what this kind of store can't do.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from nobreak.words import (
+    Attributes,
+    Fingerprint,
+    ObjectInfo,
+    ObjectName,
+    RangeRequest,
+    Receipt,
+)
+
+
+class Body(Protocol):
+    """The bytes of a PUT, kept on this side until they are confirmed.
+
+    They may still be arriving: `chunks()` then yields what is there and waits for more. It can
+    be called again to start over. `size` is None while the length is unknown.
+    """
+
+    @property
+    def size(self) -> int | None:
+        """The whole length in bytes, if it was announced or is known by now."""
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """Size and MD5, once all bytes are here; None before."""
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` to `stop` (exclusive; None: the end), in order, non-empty."""
+
+    async def finished(self) -> Fingerprint:
+        """Wait until all bytes are here and return their fingerprint."""
+
+
+class Download(Protocol):
+    """An answer to GET: what the object is, and its bytes. Close it in all cases."""
+
+    @property
+    def info(self) -> ObjectInfo:
+        """The object; `info.size` is the size of the whole object, also for a range."""
+
+    @property
+    def length(self) -> int:
+        """How many bytes `chunks` will give."""
+
+    @property
+    def start(self) -> int:
+        """The offset of the first byte in the object (0 unless a range was asked for)."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, once. Raises `OutageError` when they end early."""
+
+    async def aclose(self) -> None:
+        """Release the connection. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a listing, in the order of the keys' UTF-8 bytes."""
+
+    objects: tuple[ObjectInfo, ...]
+    truncated: bool
+    """There may be more after the last key of this page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a kind of external store can and can't do."""
+
+    keeps_attributes: bool
+    """Content headers and user metadata come back from it; otherwise the catalog answers."""
+    chooses_names: bool
+    """It names objects itself, so the receipt must be durable before a write is acknowledged."""
+    lists: bool
+    """It can list; otherwise the catalog does."""
+
+
+class ExternalStore(Protocol):
+    """A driver. `receipt` is what an earlier `put` of that object returned, if we have it."""
+
+    @property
+    def traits(self) -> Traits: ...
+
+    async def put(self, name: ObjectName, body: Body, attributes: Attributes) -> Receipt:
+        """Write the object. On return the server has said that it holds exactly those bytes.
+
+        Where the server states a checksum it is compared (raise `OutageError` with kind
+        BROKEN and `in_doubt` when it differs). When `body` fails while being read, its
+        exception goes through unchanged and no object is left half-written.
+        """
+
+    async def get(
+        self, name: ObjectName, *, range_: RangeRequest | None = None, receipt: Receipt | None
+    ) -> Download:
+        """Begin to read. Raises `NotFoundError`, `RangeNotSatisfiableError`."""
+
+    async def head(self, name: ObjectName, *, receipt: Receipt | None) -> ObjectInfo:
+        """Look at the object. Raises `NotFoundError`."""
+
+    async def delete(self, name: ObjectName, *, receipt: Receipt | None) -> None:
+        """Delete the object; one that is not there is a success."""
+
+    async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
+        """At most `limit` objects whose key starts with `prefix`, after `start_after`."""
+
+    async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
+        """Whether the server holds exactly these bytes now, by size and checksum (I3).
+
+        Reads the bytes back where the server can't state a checksum.
+        """
+
+    async def aclose(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,197 @@
+"""The vocabulary: plain values that every part of nobreak speaks in.
+
+Nothing here does I/O. `nobreak.core` imports this module and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+CONTENT_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+)
+"""The headers that describe an object's content and are kept with it, in lower case."""
+
+
+class Mode(StrEnum):
+    """Where new writes go first."""
+
+    EXTERNAL = "external"
+    LOCAL = "local"
+
+
+class Override(StrEnum):
+    """A person's choice of mode; `AUTO` leaves it to the monitor."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    EXTERNAL = "external"
+
+
+class WritePolicy(StrEnum):
+    """When a write is acknowledged.
+
+    `THROUGH`: after the external store has it, diverting on failure.
+    `BACK`: after the local disk has it, always.
+    """
+
+    THROUGH = "through"
+    BACK = "back"
+
+
+class EntryKind(StrEnum):
+    """What a journal entry does to its object."""
+
+    PUT = "put"
+    DELETE = "delete"
+
+
+class EntryState(StrEnum):
+    """Where a journal entry stands.
+
+    `PENDING`: to be replayed. `SETTLING`: replayed and confirmed once; looked at again
+    later because an older request of unknown outcome could still land (I4).
+    `PARKED`: the external store refused it for a reason of its own.
+    """
+
+    PENDING = "pending"
+    SETTLING = "settling"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectName:
+    """The name of an object. The key is kept exactly: `a//b`, `x/` and `../y` are ordinary."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies a body: its size in bytes and its MD5 in hexadecimal (S3's plain ETag)."""
+
+    size: int
+    md5: str
+
+    @property
+    def etag(self) -> str:
+        """The ETag of S3 for a body sent in one piece, without quotes."""
+        return self.md5
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is kept beside an object's bytes.
+
+    `headers`: those of `CONTENT_HEADERS` that were given, names in lower case.
+    `metadata`: the user's own pairs, names in lower case and without `x-amz-meta-`.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "application/octet-stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How the external store knows an object that it has confirmed.
+
+    `remote`: the driver's own handle, empty where the name is enough; the form-upload
+    server chooses a file name, and this is where it is remembered.
+    `etag`: the external store's ETag without quotes, empty when it gives none.
+    """
+
+    remote: str = ""
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What is known of one object; `modified` carries a time zone. `etag` has no quotes."""
+
+    name: ObjectName
+    size: int
+    etag: str
+    modified: datetime
+    attributes: Attributes = field(default_factory=Attributes)
+    mode: Mode = Mode.EXTERNAL
+    """Which store answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """A resolved range of bytes: `start` and `stop` as in a slice, so `stop` is exclusive."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """A range as it was asked for, before the object's size is known (RFC 9110, 14.1.2).
+
+    `first` and `last` inclusive; `last` None: to the end; `first` None: the last `last` bytes.
+    """
+
+    first: int | None
+    last: int | None
+
+    def resolve(self, size: int) -> ByteRange | None:
+        """The bytes meant, of an object of `size` bytes; None when it can't be satisfied."""
+        if self.first is None:
+            wanted = min(self.last or 0, size)
+            return ByteRange(size - wanted, size) if wanted else None
+        if self.first >= size:
+            return None
+        stop = size if self.last is None else min(self.last + 1, size)
+        return ByteRange(self.first, stop)
+
+    def header(self) -> str:
+        """The value of the `Range` header that asks for this."""
+        first = "" if self.first is None else self.first
+        last = "" if self.last is None else self.last
+        return f"bytes={first}-{last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One acknowledged PUT or DELETE that the external store has not confirmed.
+
+    `seq` orders all entries; `acked_at` and `not_before` are seconds since the epoch.
+    `doubtful`: an attempt whose outcome we don't know may still land (I4).
+    `fingerprint` is None for a DELETE.
+    """
+
+    seq: int
+    name: ObjectName
+    kind: EntryKind
+    state: EntryState
+    fingerprint: Fingerprint | None
+    attributes: Attributes
+    acked_at: float
+    not_before: float = 0.0
+    attempts: int = 0
+    doubtful: bool = False
+    error: str = ""
+    receipt: Receipt = field(default_factory=Receipt)
+
+    @property
+    def size(self) -> int:
+        return self.fingerprint.size if self.fingerprint else 0
