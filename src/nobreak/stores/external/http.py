@@ -16,6 +16,7 @@ from yarl import URL
 from nobreak.errors import OutageError, OutageKind
 
 SERVER_ERROR = 500
+NOT_IMPLEMENTED = 501  # an answer about the request, not about the health of the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class HttpClient:
         with translated_errors(changes=changes):
             response = await self._send(method, url, headers=headers, data=data, changes=changes)
             async with response:
-                if response.status >= SERVER_ERROR:
+                if response.status >= SERVER_ERROR and response.status != NOT_IMPLEMENTED:
                     detail = f"HTTP {response.status}"
                     raise OutageError(
                         OutageKind.STATUS, detail, in_doubt=changes, status=response.status

@@ -1,0 +1,47 @@
+# The commands of the project. `make demo` and `make test` set everything up by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check format bench lock docs clean
+
+help: ## show the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make the virtual environment, exactly as locked
+
+$(READY): requirements/dev.lock pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+	@touch $(READY)
+
+demo: $(READY) ## the main job on a real server: outage, recovery, proof (ARGS="--outage freeze")
+	@$(BIN)/nobreak demo $(ARGS)
+
+test: $(READY) ## all tests (ARGS="-k journal")
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh --test-packages
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## lint, format, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## let ruff format and fix
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## ratios against named rivals, and the journal at a million entries
+	@$(BIN)/python bench/journal.py
+
+docs: $(READY) ## draw the diagrams in docs/ anew from the tables in core/
+	@$(BIN)/python scripts/diagrams.py
+
+lock: ## pin all dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra demo --group dev --generate-hashes --universal \
+	  --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade -o requirements/dev.lock
+
+clean: ## remove what was made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
