@@ -50,6 +50,10 @@ class OutOfSpaceError(NobreakError):
     """The local store has no room for this write, or reached the limit that was set for it."""
 
 
+class LocalStoreError(NobreakError):
+    """The disk under the data directory fails: an I/O error, read-only, a damaged database."""
+
+
 class CorruptBodyError(NobreakError):
     """The local bytes of an acknowledged write are damaged or gone. Never served, never sent."""
 

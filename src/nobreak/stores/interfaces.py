@@ -1,0 +1,198 @@
+"""The small interfaces behind which journal, catalog and board stand.
+
+One contract test suite (`tests/contract`) holds for every implementation. Methods that are not
+`async` answer at once, without waiting for a disk or a network.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nobreak.words import (
+    Attributes,
+    Entry,
+    EntryKind,
+    Fingerprint,
+    Mode,
+    ObjectInfo,
+    ObjectName,
+    Override,
+    Receipt,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBody:
+    """Where the bytes of an entry are: `inline` in the journal, or a fsynced `file`.
+
+    Exactly one of the two is set. `file` is the name that the body store gave.
+    """
+
+    inline: bytes | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that is about to be appended. For a DELETE, `body` and `fingerprint` are None."""
+
+    name: ObjectName
+    kind: EntryKind
+    attributes: Attributes = field(default_factory=Attributes)
+    fingerprint: Fingerprint | None = None
+    body: KeptBody | None = None
+    doubtful: bool = False
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The new entry, and the body files of an entry that made way for it."""
+
+    entry: Entry
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The journal at a glance. `oldest_acked_at`: seconds since the epoch, None when empty."""
+
+    entries: int = 0
+    bytes: int = 0
+    parked: int = 0
+    oldest_acked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What left the journal: the files of its bodies, and older entries that it superseded."""
+
+    gone: bool
+    """The entry itself has left; False when it stays to settle, or had left before."""
+    files: tuple[str, ...] = ()
+    superseded: tuple[Entry, ...] = ()
+
+
+class Journal(Protocol):
+    """The durable, ordered record of every acknowledged write that is not confirmed (I1, I3)."""
+
+    async def append(self, draft: Draft, now: float) -> Appended:
+        """Add an entry. It is durable when this returns; `OutOfSpaceError` when it can't be.
+
+        An entry of the same key that only settles makes way: the new one inherits its doubt.
+        """
+
+    def newest(self, name: ObjectName) -> Entry | None:
+        """The newest entry of a key: what a read of it must answer (I2)."""
+
+    def get(self, seq: int) -> Entry | None:
+        """The entry with this number, if it is still here."""
+
+    def body(self, entry: Entry) -> KeptBody | None:
+        """Where the bytes of a PUT are; None when the entry has left."""
+
+    def ready(self, now: float, limit: int) -> Sequence[Entry]:
+        """Entries that may be replayed now: the first of each key, those due longest first."""
+
+    async def confirm(self, entry: Entry, receipt: Receipt, now: float, settle: float) -> Left:
+        """The external store holds exactly this version (I3).
+
+        It leaves the journal and enters the catalog, unless it is doubtful and nothing newer
+        waits: then it settles for `settle` seconds and is looked at again (I4).
+        """
+
+    async def forget(self, entry: Entry) -> Left:
+        """A settled entry was found well: it leaves."""
+
+    async def defer(self, entry: Entry, *, not_before: float, error: str, in_doubt: bool) -> None:
+        """It failed, for now. Replay it (again) when `not_before` has come."""
+
+    async def park(self, entry: Entry, *, not_before: float, error: str) -> None:
+        """The external store refused it. Kept, shown, tried again at `not_before` (I7)."""
+
+    async def retry_parked(self) -> int:
+        """Let all parked entries be tried at once; how many these are."""
+
+    async def postpone_settling(self, until: float) -> None:
+        """The external store was away: whatever settles begins to settle anew."""
+
+    def tally(self) -> Tally:
+        """Counts and bytes, in constant time."""
+
+    def entries(self, *, parked: bool, after: int, limit: int) -> Sequence[Entry]:
+        """Entries in order, those with a number above `after`."""
+
+    def page(self, bucket: str, prefix: str, start_after: str, limit: int) -> Sequence[Entry]:
+        """The newest entry of each key that begins with `prefix`, in the keys' byte order."""
+
+
+class Catalog(Protocol):
+    """What we know of the objects that the external store holds."""
+
+    def get(self, name: ObjectName) -> tuple[ObjectInfo, Receipt] | None:
+        """The object as the external store last confirmed it."""
+
+    async def put(self, info: ObjectInfo, receipt: Receipt) -> None:
+        """Remember an object; durable when this returns."""
+
+    def put_soon(self, info: ObjectInfo, receipt: Receipt) -> None:
+        """Remember an object; durable with one of the next commits."""
+
+    async def remove(self, name: ObjectName) -> None:
+        """Forget an object that was deleted."""
+
+    def page(
+        self, bucket: str, prefix: str, start_after: str, limit: int
+    ) -> Sequence[tuple[ObjectInfo, Receipt]]:
+        """Objects whose key begins with `prefix`, in the keys' byte order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What stands on the board: one machine, one mode (I6).
+
+    `asked` counts the suspicions that live traffic raised, `answered` those that a check has
+    looked into since. `checks` numbers the checks. `report` is what the monitor and the drain
+    want others to see, ready for JSON.
+    """
+
+    mode: Mode = Mode.EXTERNAL
+    override: Override = Override.AUTO
+    use_external: bool = True
+    trusted: bool = True
+    asked: int = 0
+    answered: int = 0
+    leader: int = 0
+    """Process id of the monitor; 0 when there was none yet."""
+    failover: Mapping[str, object] = field(default_factory=dict)
+    monitor: Mapping[str, object] = field(default_factory=dict)
+    drain: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChange:
+    """A change of mode: when (seconds since the epoch), to what, and why."""
+
+    at: float
+    mode: Mode
+    reason: str
+
+
+Decide = Callable[[Notice], tuple[Notice, ModeChange | None]]
+"""From the present notice to the new one; a change of mode, if given, is recorded."""
+
+
+class Board(Protocol):
+    """Where all processes of a machine read the mode. Reading takes microseconds."""
+
+    def read(self) -> Notice:
+        """What stands there now."""
+
+    async def update(self, decide: Decide) -> Notice:
+        """Change the notice by what `decide` makes of the present one, in one transaction.
+
+        Nobody else changes it between `decide`'s look and the change. Returns the new notice.
+        """
+
+    def changes_of_mode(self, limit: int) -> Sequence[ModeChange]:
+        """The last changes of mode, newest first."""

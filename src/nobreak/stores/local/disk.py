@@ -1,0 +1,67 @@
+"""The data directory's disk: durable files, the room that is left, and threads that wait for it.
+
+Waiting for a disk never happens on the event loop: `Disk.run` hands it to a thread.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
+
+T = TypeVar("T")
+
+THREADS = 16
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Disk:
+    """The disk under `folder`. Sizes in bytes; `max_bytes` 0 means no limit."""
+
+    def __init__(self, folder: Path, *, min_free_bytes: int, max_bytes: int) -> None:
+        self.folder = folder
+        self._min_free_bytes = min_free_bytes
+        self._max_bytes = max_bytes
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="nobreak-disk")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do blocking work in a thread. I/O errors come out in our words."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, work)
+        except OSError as error:
+            raise translated(error) from error
+
+    def free_bytes(self) -> int:
+        """What the file system has left for us."""
+        state = os.statvfs(self.folder)
+        return state.f_bavail * state.f_frsize
+
+    def check_room(self, wanted: int, used: int) -> None:
+        """Raise `OutOfSpaceError` unless `wanted` more bytes may be stored beside `used` ones."""
+        if self._max_bytes and used + wanted > self._max_bytes:
+            raise OutOfSpaceError(
+                f"the local store may hold {self._max_bytes} bytes (NOBREAK_LOCAL_MAX_BYTES) "
+                f"and holds {used}: no room for {wanted} more"
+            )
+        free = self.free_bytes()
+        if free - wanted < self._min_free_bytes:
+            raise OutOfSpaceError(
+                f"the disk has {free} bytes left, of which {self._min_free_bytes} are to stay "
+                f"free (NOBREAK_MIN_FREE_BYTES): no room for {wanted} more"
+            )
+
+    def close(self) -> None:
+        """Stop the threads, after their work is done."""
+        self._threads.shutdown()
+
+
+def translated(error: OSError) -> NobreakError:
+    """An I/O error of the data directory in our words."""
+    if error.errno in FULL:
+        return OutOfSpaceError("the disk under the data directory is full")
+    return LocalStoreError(f"the data directory can't be used: {error}")

@@ -1,0 +1,182 @@
+"""A body on its way in: kept here while it streams to the external store at the same time.
+
+Small bodies stay in memory, larger ones go to a spool file. One writer, any number of readers
+that follow it. Readers never see the last byte before `finish` has found the body well, so a
+body that turns out to be wrong has nowhere arrived whole.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from nobreak.errors import BodyMismatchError
+from nobreak.stores.local.disk import Disk
+from nobreak.words import Fingerprint
+
+INLINE_MAX = 256 * 1024
+"""Bodies up to this many bytes live in the journal's row, larger ones in files."""
+CHUNK = 1024 * 1024
+
+
+class Spool:
+    """See the module. `announced` is the length that the client gave, or None."""
+
+    def __init__(
+        self, disk: Disk, path: Path, announced: int | None, check_room: Callable[[int], None]
+    ) -> None:
+        self._disk = disk
+        self._path = path
+        self._announced = announced
+        self._check_room = check_room
+        self._hash = hashlib.md5(usedforsecurity=False)
+        self._buffer = bytearray()
+        self._flushed = 0
+        self._descriptor: int | None = None
+        self._fingerprint: Fingerprint | None = None
+        self._error: BaseException | None = None
+        self._progress = asyncio.Event()
+        self._users = 1
+
+    @property
+    def size(self) -> int | None:
+        return self._fingerprint.size if self._fingerprint else self._announced
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        return self._fingerprint
+
+    @property
+    def received(self) -> int:
+        """How many bytes have arrived."""
+        return self._flushed + len(self._buffer)
+
+    @property
+    def path(self) -> Path | None:
+        """The spool file; None while the body is in memory."""
+        return None if self._descriptor is None else self._path
+
+    @property
+    def memory(self) -> bytes:
+        """The whole body, if it is in memory and finished."""
+        return bytes(self._buffer)
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open spool file."""
+        return self._descriptor
+
+    async def write(self, data: bytes) -> None:
+        """Take bytes in. Raises `BodyMismatchError` (too long), `OutOfSpaceError`."""
+        self._buffer += data
+        if self._announced is not None and self.received > self._announced:
+            raise BodyMismatchError(
+                f"the body is longer than the announced {self._announced} bytes"
+            )
+        if self._descriptor is None and len(self._buffer) <= INLINE_MAX:
+            self._wake()
+        elif self._descriptor is None or len(self._buffer) >= INLINE_MAX:
+            await self._flush()
+
+    async def finish(self, md5: str | None = None) -> Fingerprint:
+        """The body is complete. Raises `BodyMismatchError` when it isn't what was announced."""
+        if self._descriptor is None:
+            self._hash.update(self._buffer)
+        elif self._buffer:
+            await self._flush()
+        fingerprint = Fingerprint(self.received, self._hash.hexdigest())
+        if self._announced is not None and fingerprint.size != self._announced:
+            raise BodyMismatchError(
+                f"the body has {fingerprint.size} bytes; {self._announced} were announced"
+            )
+        if md5 is not None and md5 != fingerprint.md5:
+            raise BodyMismatchError(f"the body's MD5 is {fingerprint.md5}; {md5} was announced")
+        self._fingerprint = fingerprint
+        self._wake()
+        return fingerprint
+
+    def fail(self, error: BaseException) -> None:
+        """The body will never be complete; whoever reads it gets `error`."""
+        self._error = error
+        self._wake()
+
+    async def finished(self) -> Fingerprint:
+        """Wait until the body is complete."""
+        while self._fingerprint is None:
+            if self._error is not None:
+                raise self._error
+            await self._progress.wait()
+        return self._fingerprint
+
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes as they arrive. Raises what `fail` was given."""
+        at = start
+        while stop is None or at < stop:
+            if self._error is not None:
+                raise self._error
+            progress = self._progress
+            limit = self._readable if stop is None else min(self._readable, stop)
+            if at < limit:
+                chunk = await self._read(at, min(limit, at + CHUNK))
+                at += len(chunk)
+                yield chunk
+            elif self._fingerprint is not None:
+                return
+            else:
+                await progress.wait()
+
+    @property
+    def _readable(self) -> int:
+        """How far readers may go: not to the last byte before the body is found well."""
+        if self._fingerprint is not None:
+            return self._fingerprint.size
+        there = self._flushed if self._descriptor is not None else len(self._buffer)
+        return max(0, there - 1)
+
+    async def _read(self, start: int, stop: int) -> bytes:
+        descriptor = self._descriptor
+        if descriptor is None:
+            return bytes(memoryview(self._buffer)[start:stop])
+        return await self._disk.run(lambda: os.pread(descriptor, stop - start, start))
+
+    async def _flush(self) -> None:
+        data = bytes(self._buffer)
+        offset = self._flushed
+        self._check_room(max(len(data), (self._announced or 0) - offset))
+
+        def write() -> int:
+            descriptor = self._descriptor
+            if descriptor is None:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            self._hash.update(data)
+            return descriptor
+
+        self._descriptor = await self._disk.run(write)
+        self._flushed += len(data)
+        self._buffer.clear()
+        self._wake()
+
+    def _wake(self) -> None:
+        progress, self._progress = self._progress, asyncio.Event()
+        progress.set()
+
+    def share(self) -> None:
+        """One more user: the spool stays open until each has called `aclose`."""
+        self._users += 1
+
+    async def aclose(self) -> None:
+        """The last user closes the file; what was not kept is removed."""
+        self._users -= 1
+        if self._users > 0 or self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+
+        def close() -> None:
+            os.close(descriptor)
+            self._path.unlink(missing_ok=True)
+
+        await self._disk.run(close)

@@ -1,0 +1,181 @@
+"""One SQLite file, one writer thread, group commit.
+
+Callers hand a function to `write`; the thread runs all that are waiting in one transaction and
+answers them after its commit, which is one fsync for all (WAL, synchronous=FULL). Each runs in a
+savepoint of its own, so that one that fails takes nothing with it. Reads go through a second
+connection, at once, on the caller's thread: point look-ups take microseconds.
+
+Several processes may open the same file. Never put it on a network file system.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
+from nobreak.stores.local.folders import fsync_folder, make_folder
+
+T = TypeVar("T")
+Work = Callable[[apsw.Connection], T]
+
+SCHEMA_VERSION = 1
+BATCH = 512
+BUSY_MS = 10_000
+CHECKPOINT_PAGES = 4_000
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    answer: asyncio.Future[Any] | None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Database:
+    """The open file. Make it with `open`, close it with `aclose`."""
+
+    def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
+        self.path = path
+        self._reader = reader
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._run, args=(writer,), name="nobreak-journal", daemon=True
+        )
+        self._thread.start()
+
+    @classmethod
+    async def open(cls, path: Path) -> "Database":
+        """Open or create the file. Raises `LocalStoreError` with what to do about it."""
+        try:
+            writer, reader = await asyncio.to_thread(_connect, path)
+        except (apsw.Error, OSError) as error:
+            raise LocalStoreError(f"the journal {path} can't be opened: {error}") from error
+        return cls(path, writer, reader)
+
+    def read(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        """All rows of a query, at once. Raises `LocalStoreError`."""
+        try:
+            return list(self._reader.execute(sql, bindings))
+        except apsw.Error as error:
+            raise translated(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction; what it did is durable when this returns."""
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, answer))
+        return await answer
+
+    def write_soon(self, work: Work[Any]) -> None:
+        """Run `work` with one of the next transactions; nobody waits for it."""
+        self._jobs.put(_Job(work, None))
+
+    async def aclose(self) -> None:
+        """Finish what is queued and close."""
+        if not self._thread.is_alive():
+            return
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+
+    def _run(self, writer: apsw.Connection) -> None:
+        running = True
+        while running:
+            first = self._jobs.get()
+            running = first is not None
+            batch = [first] if first is not None else []
+            while running and len(batch) < BATCH:
+                try:
+                    following = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    running = False
+                else:
+                    batch.append(following)
+            if batch:
+                _commit(writer, batch)
+                self._loop.call_soon_threadsafe(_answer, batch)
+        writer.close()
+
+
+def _commit(writer: apsw.Connection, batch: list[_Job]) -> None:
+    """Run a batch in one transaction. When its commit fails, all of it has failed."""
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        for job in batch:
+            _run_in_savepoint(writer, job)
+        writer.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001 - it is handed to those who wait
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+        failure = translated(error) if isinstance(error, apsw.Error) else error
+        for job in batch:
+            job.error = failure
+
+
+def _run_in_savepoint(writer: apsw.Connection, job: _Job) -> None:
+    try:
+        with writer:
+            job.result = job.work(writer)
+    except (apsw.FullError, apsw.IOError):
+        raise  # SQLite may have rolled back the whole transaction
+    except apsw.Error as error:
+        job.error = translated(error)
+    except Exception as error:  # noqa: BLE001 - it is handed to the one who waits
+        job.error = error
+
+
+def _answer(batch: list[_Job]) -> None:
+    for job in batch:
+        if job.answer is None or job.answer.done():
+            continue
+        if job.error is None:
+            job.answer.set_result(job.result)
+        else:
+            job.answer.set_exception(job.error)
+
+
+def translated(error: BaseException) -> NobreakError:
+    """SQLite's error in our words."""
+    if isinstance(error, apsw.FullError):
+        return OutOfSpaceError("the disk under the data directory is full")
+    return LocalStoreError(f"the journal can't be used: {error}")
+
+
+def _connect(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    make_folder(path.parent)
+    writer = apsw.Connection(str(path))
+    writer.set_busy_timeout(BUSY_MS)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("PRAGMA synchronous=FULL")
+    writer.execute("PRAGMA foreign_keys=ON")
+    writer.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    _migrate(writer)
+    fsync_folder(path.parent)
+    reader = apsw.Connection(str(path))
+    reader.set_busy_timeout(BUSY_MS)
+    reader.execute("PRAGMA query_only=ON")
+    return writer, reader
+
+
+def _migrate(writer: apsw.Connection) -> None:
+    with writer:
+        (version,) = cast("tuple[int]", writer.execute("PRAGMA user_version").fetchone())
+        if version > SCHEMA_VERSION:
+            raise LocalStoreError(
+                f"the journal was written by a newer nobreak (schema {version}; "
+                f"this one knows {SCHEMA_VERSION})"
+            )
+        if version < SCHEMA_VERSION:
+            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+            writer.execute(schema)
+            writer.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

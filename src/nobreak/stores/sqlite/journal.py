@@ -1,0 +1,250 @@
+"""The journal in SQLite. What it promises stands in `nobreak.stores.interfaces.Journal`."""
+
+from collections.abc import Sequence
+
+import apsw
+
+from nobreak.stores.interfaces import Appended, Draft, KeptBody, Left, Tally
+from nobreak.stores.sqlite.catalog import remove_object, upsert_object
+from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.rows import (
+    ENTRY_COLUMNS,
+    attributes_text,
+    entry_from,
+    prefix_end,
+)
+from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
+
+NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
+READY = (
+    f"SELECT {ENTRY_COLUMNS} FROM entry "
+    "WHERE head = 1 AND not_before <= ? ORDER BY not_before, seq LIMIT ?"
+)
+PAGE = (
+    f"SELECT {ENTRY_COLUMNS} FROM entry e "
+    "WHERE bucket = :bucket AND key >= :prefix AND key > :after AND (:end IS NULL OR key < :end) "
+    "AND seq = (SELECT max(seq) FROM entry WHERE bucket = e.bucket AND key = e.key) "
+    "ORDER BY key LIMIT :limit"
+)
+INSERT = (
+    "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
+    "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+CLOCK_SLACK = 3600.0
+"""An entry due later than this is due now: the clock was set back since (seconds)."""
+
+
+class SqliteJournal:
+    """See `nobreak.stores.interfaces.Journal`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, draft: Draft, now: float) -> Appended:
+        return await self._database.write(lambda writer: _append(writer, draft, now))
+
+    def newest(self, name: ObjectName) -> Entry | None:
+        return _first(self._database.read(NEWEST, (name.bucket, name.key)))
+
+    def get(self, seq: int) -> Entry | None:
+        return _first(self._database.read(BY_SEQ, (seq,)))
+
+    def body(self, entry: Entry) -> KeptBody | None:
+        rows = self._database.read(
+            "SELECT file, bytes FROM entry LEFT JOIN body USING (seq) WHERE seq = ?", (entry.seq,)
+        )
+        if not rows:
+            return None
+        file, inline = rows[0]
+        return KeptBody(inline=inline, file=file)
+
+    def ready(self, now: float, limit: int) -> Sequence[Entry]:
+        return [entry_from(row) for row in self._database.read(READY, (now, limit))]
+
+    async def confirm(self, entry: Entry, receipt: Receipt, now: float, settle: float) -> Left:
+        return await self._database.write(
+            lambda writer: _confirm(writer, entry, receipt, now, settle)
+        )
+
+    async def forget(self, entry: Entry) -> Left:
+        return await self._database.write(lambda writer: _leave(writer, entry))
+
+    async def begin(self, entries: Sequence[Entry]) -> None:
+        def work(writer: apsw.Connection) -> None:
+            sql = "UPDATE entry SET begun = 1 WHERE seq = ?"
+            writer.executemany(sql, [(entry.seq,) for entry in entries])
+
+        await self._database.write(work)
+
+    async def resume(self) -> int:
+        def work(writer: apsw.Connection) -> int:
+            writer.execute("UPDATE entry SET begun = 0, doubtful = 1 WHERE begun = 1")
+            return writer.changes()
+
+        return await self._database.write(work)
+
+    async def defer(self, entry: Entry, *, not_before: float, error: str, in_doubt: bool) -> None:
+        def work(writer: apsw.Connection) -> None:
+            writer.execute(
+                "UPDATE entry SET state = 'pending', begun = 0, attempts = attempts + 1, not_before = ?, "
+                "error = ?, doubtful = doubtful OR ? WHERE seq = ?",
+                (not_before, error, int(in_doubt), entry.seq),
+            )
+
+        await self._database.write(work)
+
+    async def park(self, entry: Entry, *, not_before: float, error: str) -> None:
+        def work(writer: apsw.Connection) -> None:
+            writer.execute(
+                "UPDATE entry SET state = 'parked', begun = 0, head = 1, attempts = attempts + 1, "
+                "not_before = ?, error = ? WHERE seq = ?",
+                (not_before, error, entry.seq),
+            )
+            _promote(writer, entry.name)
+
+        await self._database.write(work)
+
+    async def retry_parked(self) -> int:
+        def work(writer: apsw.Connection) -> int:
+            writer.execute("UPDATE entry SET not_before = 0 WHERE state = 'parked'")
+            return writer.changes()
+
+        return await self._database.write(work)
+
+    async def postpone_settling(self, until: float) -> None:
+        def work(writer: apsw.Connection) -> None:
+            writer.execute("UPDATE entry SET not_before = ? WHERE state = 'settling'", (until,))
+
+        await self._database.write(work)
+
+    async def mend_clock(self, now: float) -> None:
+        """Make due what the clock, set back since, put into a far future."""
+
+        def work(writer: apsw.Connection) -> None:
+            writer.execute(
+                "UPDATE entry SET not_before = 0 WHERE head = 1 AND not_before > ?",
+                (now + CLOCK_SLACK,),
+            )
+
+        await self._database.write(work)
+
+    def tally(self) -> Tally:
+        ((entries, size, parked),) = self._database.read("SELECT entries, bytes, parked FROM tally")
+        oldest = self._database.read("SELECT acked_at FROM entry ORDER BY seq LIMIT 1")
+        return Tally(entries, size, parked, oldest[0][0] if oldest else None)
+
+    def entries(self, *, parked: bool, after: int, limit: int) -> Sequence[Entry]:
+        condition = "state = 'parked' AND" if parked else ""
+        sql = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE {condition} seq > ? ORDER BY seq LIMIT ?"
+        return [entry_from(row) for row in self._database.read(sql, (after, limit))]
+
+    def page(self, bucket: str, prefix: str, start_after: str, limit: int) -> Sequence[Entry]:
+        bindings = {
+            "bucket": bucket,
+            "prefix": prefix,
+            "end": prefix_end(prefix),
+            "after": start_after,
+            "limit": limit,
+        }
+        return [entry_from(row) for row in self._database.read(PAGE, bindings)]
+
+    def files(self) -> set[str]:
+        """The names of all body files that entries need."""
+        rows = self._database.read("SELECT file FROM entry WHERE file IS NOT NULL")
+        return {file for (file,) in rows}
+
+    def needs(self, file: str) -> bool:
+        """Whether an entry needs this body file."""
+        sql = "SELECT 1 FROM entry WHERE file = ? LIMIT 1"
+        return bool(self._database.read(sql, (file,)))
+
+
+def _first(rows: Sequence[object]) -> Entry | None:
+    return entry_from(rows[0]) if rows else None
+
+
+def _append(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
+    name = (draft.name.bucket, draft.name.key)
+    settling = writer.execute(
+        "DELETE FROM entry WHERE bucket = ? AND key = ? AND state = 'settling' RETURNING file", name
+    ).fetchall()
+    waits = writer.execute(
+        "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
+    ).fetchone()
+    fingerprint, body = draft.fingerprint, draft.body
+    writer.execute(
+        INSERT,
+        (
+            *name,
+            draft.kind.value,
+            0 if waits else 1,
+            fingerprint.size if fingerprint else 0,
+            fingerprint.md5 if fingerprint else None,
+            attributes_text(draft.attributes),
+            now,
+            draft.not_before,
+            int(draft.doubtful or bool(settling)),
+            body.file if body else None,
+        ),
+    )
+    seq = writer.last_insert_rowid()
+    if body is not None and body.inline is not None:
+        writer.execute("INSERT INTO body VALUES (?, ?)", (seq, body.inline))
+    entry = entry_from(writer.execute(BY_SEQ, (seq,)).fetchone())
+    return Appended(entry, files=tuple(str(file) for (file,) in settling if file))
+
+
+def _confirm(
+    writer: apsw.Connection, entry: Entry, receipt: Receipt, now: float, settle: float
+) -> Left:
+    row = writer.execute(BY_SEQ, (entry.seq,)).fetchone()
+    if row is None:
+        return Left(gone=False)
+    current = entry_from(row)
+    if current.kind is EntryKind.PUT:
+        upsert_object(writer, current, receipt)
+    else:
+        remove_object(writer, current.name)
+    if not current.doubtful or settle <= 0:
+        return _leave(writer, current)
+    heir = writer.execute(
+        "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND seq > ? ORDER BY seq LIMIT 1",
+        (current.name.bucket, current.name.key, current.seq),
+    ).fetchone()
+    if heir is not None:
+        writer.execute("UPDATE entry SET doubtful = 1 WHERE seq = ?", heir)
+        return _leave(writer, current)
+    writer.execute(
+        "UPDATE entry SET state = 'settling', begun = 0, head = 1, not_before = ?, error = '', remote = ?, "
+        "etag = ? WHERE seq = ?",
+        (now + settle, receipt.remote, receipt.etag, current.seq),
+    )
+    return Left(gone=False)
+
+
+def _leave(writer: apsw.Connection, entry: Entry) -> Left:
+    """Take an entry out, with the older ones of its key that were parked: it superseded them."""
+    name = (entry.name.bucket, entry.name.key)
+    rows = writer.execute(
+        f"SELECT {ENTRY_COLUMNS}, file FROM entry WHERE bucket = ? AND key = ? "
+        "AND (seq = ? OR (seq < ? AND state = 'parked'))",
+        (*name, entry.seq, entry.seq),
+    ).fetchall()
+    leaving = [(entry_from(row[:-1]), row[-1]) for row in rows]
+    writer.executemany("DELETE FROM entry WHERE seq = ?", [(left.seq,) for left, _ in leaving])
+    _promote(writer, entry.name)
+    return Left(
+        gone=any(left.seq == entry.seq for left, _ in leaving),
+        files=tuple(str(file) for _, file in leaving if file),
+        superseded=tuple(left for left, _ in leaving if left.seq != entry.seq),
+    )
+
+
+def _promote(writer: apsw.Connection, name: ObjectName) -> None:
+    """The oldest entry of the key that is not parked may be replayed now."""
+    writer.execute(
+        "UPDATE entry SET head = 1 WHERE seq = (SELECT min(seq) FROM entry "
+        "WHERE bucket = ? AND key = ? AND state != ?)",
+        (name.bucket, name.key, EntryState.PARKED.value),
+    )

@@ -1,0 +1,89 @@
+"""From rows to the values of `nobreak.words`, and back."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from nobreak.words import (
+    Attributes,
+    Entry,
+    EntryKind,
+    EntryState,
+    Fingerprint,
+    ObjectInfo,
+    ObjectName,
+    Receipt,
+)
+
+ENTRY_COLUMNS = (
+    "seq, bucket, key, kind, state, size, md5, attributes, acked_at, not_before, "
+    "attempts, doubtful, error, remote, etag"
+)
+SURROGATES = range(0xD800, 0xE000)
+"""Code points that no UTF-8 text holds."""
+
+OBJECT_COLUMNS = "bucket, key, size, our_etag, attributes, modified, remote, etag"
+
+
+def entry_from(row: Any) -> Entry:
+    """An entry from `ENTRY_COLUMNS`."""
+    seq, bucket, key, kind, state, size, md5, attributes, acked_at, not_before, *rest = row
+    attempts, doubtful, error, remote, etag = rest
+    return Entry(
+        seq=seq,
+        name=ObjectName(bucket, key),
+        kind=EntryKind(kind),
+        state=EntryState(state),
+        fingerprint=None if md5 is None else Fingerprint(size, md5),
+        attributes=attributes_from(attributes),
+        acked_at=acked_at,
+        not_before=not_before,
+        attempts=attempts,
+        doubtful=bool(doubtful),
+        error=error,
+        receipt=Receipt(remote, etag),
+    )
+
+
+def object_from(row: Any) -> tuple[ObjectInfo, Receipt]:
+    """An object and its receipt from `OBJECT_COLUMNS`."""
+    bucket, key, size, our_etag, attributes, modified, remote, etag = row
+    info = ObjectInfo(
+        ObjectName(bucket, key),
+        size,
+        our_etag,
+        datetime.fromtimestamp(modified, UTC),
+        attributes_from(attributes),
+    )
+    return info, Receipt(remote, etag)
+
+
+def attributes_text(attributes: Attributes) -> str:
+    """Attributes as the text that is stored."""
+    if not attributes.headers and not attributes.metadata:
+        return "{}"
+    return json.dumps(
+        {"headers": dict(attributes.headers), "metadata": dict(attributes.metadata)},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def attributes_from(text: str) -> Attributes:
+    """Attributes from the stored text."""
+    if text == "{}":
+        return Attributes()
+    stored = json.loads(text)
+    return Attributes(stored["headers"], stored["metadata"])
+
+
+def prefix_end(prefix: str) -> str | None:
+    """The first text after all that begin with `prefix`, by UTF-8 bytes; None: there is none."""
+    for cut in range(len(prefix), 0, -1):
+        point = ord(prefix[cut - 1]) + 1
+        if SURROGATES.start <= point < SURROGATES.stop:
+            point = SURROGATES.stop
+        if point <= sys.maxunicode:
+            return prefix[: cut - 1] + chr(point)
+    return None

@@ -1,0 +1,94 @@
+-- Schema 1. Times are seconds since the epoch. Text is UTF-8 and compared byte by byte.
+
+CREATE TABLE entry (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket      TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    kind        TEXT    NOT NULL CHECK (kind IN ('put', 'delete')),
+    state       TEXT    NOT NULL DEFAULT 'pending'
+                        CHECK (state IN ('pending', 'settling', 'parked')),
+    -- The oldest of its key that is not parked, or parked: it may be replayed.
+    head        INTEGER NOT NULL,
+    size        INTEGER NOT NULL DEFAULT 0,
+    md5         TEXT,
+    attributes  TEXT    NOT NULL,
+    acked_at    REAL    NOT NULL,
+    not_before  REAL    NOT NULL DEFAULT 0,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    doubtful    INTEGER NOT NULL DEFAULT 0,
+    -- 1 while a process is sending it.
+    begun       INTEGER NOT NULL DEFAULT 0,
+    error       TEXT    NOT NULL DEFAULT '',
+    remote      TEXT    NOT NULL DEFAULT '',
+    etag        TEXT    NOT NULL DEFAULT '',
+    file        TEXT
+) STRICT;
+
+CREATE INDEX entry_by_key ON entry (bucket, key, seq);
+CREATE INDEX entry_ready ON entry (not_before, seq) WHERE head = 1;
+CREATE INDEX entry_parked ON entry (seq) WHERE state = 'parked';
+CREATE INDEX entry_begun ON entry (seq) WHERE begun = 1;
+CREATE INDEX entry_settling ON entry (seq) WHERE state = 'settling';
+
+-- Small bodies, apart so that a walk over the entries does not read them.
+CREATE TABLE body (
+    seq   INTEGER PRIMARY KEY REFERENCES entry (seq) ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- Counts kept by triggers: a status must not walk a journal of a million entries.
+CREATE TABLE tally (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    entries INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    parked  INTEGER NOT NULL
+) STRICT;
+INSERT INTO tally VALUES (1, 0, 0, 0);
+
+CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
+    UPDATE tally SET entries = entries + 1, bytes = bytes + new.size,
+                     parked = parked + (new.state = 'parked');
+END;
+CREATE TRIGGER entry_removed AFTER DELETE ON entry BEGIN
+    UPDATE tally SET entries = entries - 1, bytes = bytes - old.size,
+                     parked = parked - (old.state = 'parked');
+END;
+CREATE TRIGGER entry_moved AFTER UPDATE OF state ON entry BEGIN
+    UPDATE tally SET parked = parked + (new.state = 'parked') - (old.state = 'parked');
+END;
+
+-- The catalog: objects as the external store last confirmed them.
+CREATE TABLE object (
+    bucket     TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    size       INTEGER NOT NULL,
+    our_etag   TEXT    NOT NULL,
+    attributes TEXT    NOT NULL,
+    modified   REAL    NOT NULL,
+    remote     TEXT    NOT NULL,
+    etag       TEXT    NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+
+-- The board: one machine, one mode.
+CREATE TABLE board (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    mode         TEXT    NOT NULL DEFAULT 'external',
+    override     TEXT    NOT NULL DEFAULT 'auto',
+    use_external INTEGER NOT NULL DEFAULT 1,
+    trusted      INTEGER NOT NULL DEFAULT 1,
+    asked        INTEGER NOT NULL DEFAULT 0,
+    answered     INTEGER NOT NULL DEFAULT 0,
+    leader       INTEGER NOT NULL DEFAULT 0,
+    failover     TEXT    NOT NULL DEFAULT '{}',
+    monitor      TEXT    NOT NULL DEFAULT '{}',
+    drain        TEXT    NOT NULL DEFAULT '{}'
+) STRICT;
+INSERT INTO board (id) VALUES (1);
+
+CREATE TABLE change_of_mode (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     REAL NOT NULL,
+    mode   TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
