@@ -5,9 +5,13 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from nobreak.demo.seaweed import SeaweedServer
+
+hypothesis.settings.register_profile("shared", deadline=None)  # this machine may be busy
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
 """The one way in which drivers speak HTTP: a connection pool, time-outs and honest errors.
 
-Nothing is retried here, with one exception that no one can observe: a request that changes
-nothing and finds its kept-alive connection closed before a byte of an answer is sent once more
-on a new connection.
+Nothing is retried here, with one exception that no one can observe: a request without a body
+that changes nothing and finds its kept-alive connection closed before a byte of an answer is
+sent once more on a new connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import aiohttp
@@ -18,12 +18,15 @@ from nobreak.errors import OutageError, OutageKind
 SERVER_ERROR = 500
 NOT_IMPLEMENTED = 501  # an answer about the request, not about the health of the server
 
+RequestBody = bytes | AsyncIterator[bytes] | aiohttp.FormData
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long a driver waits, in seconds.
 
-    `connect`: for a connection. `silence`: for the next byte, in either direction.
+    `connect`: for a connection, name look-up and TLS included. `silence`: for the next byte,
+    in either direction. A body that is slow to arrive on our side is nobody's silence.
     """
 
     connect: float = 1.0
@@ -51,7 +54,7 @@ class HttpClient:
                 ),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
-                    sock_connect=self._timeouts.connect,
+                    connect=self._timeouts.connect,
                     sock_read=self._timeouts.silence,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -69,23 +72,28 @@ class HttpClient:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: bytes | AsyncIterator[bytes] | aiohttp.FormData | None = None,
+        data: RequestBody | None = None,
         changes: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request; `url` goes out exactly as it is. Raises `OutageError`, also for 5xx.
 
         `changes`: the request changes the server's state, so its failure leaves it in doubt.
-        Transport errors inside of the `async with` body are translated in the same way.
+        Transport errors inside of the `async with` body are translated in the same way. An
+        exception raised by the iterator `data` comes out unchanged.
         """
-        with translated_errors(changes=changes):
-            response = await self._send(method, url, headers=headers, data=data, changes=changes)
-            async with response:
-                if response.status >= SERVER_ERROR and response.status != NOT_IMPLEMENTED:
-                    detail = f"HTTP {response.status}"
-                    raise OutageError(
-                        OutageKind.STATUS, detail, in_doubt=changes, status=response.status
-                    )
-                yield response
+        upload = _Upload(data) if isinstance(data, AsyncIterator) else None
+        try:
+            with translated_errors(changes=changes):
+                response = await self._send(
+                    method, url, headers=headers, data=upload or data, changes=changes
+                )
+                async with response:
+                    _raise_for_outage(response, changes=changes)
+                    yield response
+        except OutageError:
+            if upload is not None and upload.error is not None:
+                raise upload.error from None
+            raise
 
     async def _send(
         self,
@@ -93,43 +101,87 @@ class HttpClient:
         url: str,
         *,
         headers: Mapping[str, str] | None,
-        data: bytes | AsyncIterator[bytes] | aiohttp.FormData | None,
+        data: "_Upload | RequestBody | None",
         changes: bool,
     ) -> aiohttp.ClientResponse:
         session = self._open_session()
         address = URL(url, encoded=True)
-        send = session.request
+
+        async def attempt() -> aiohttp.ClientResponse:
+            return await session.request(
+                method, address, headers=headers, data=data, allow_redirects=False
+            )
+
         try:
-            return await send(method, address, headers=headers, data=data, allow_redirects=False)
-        except aiohttp.ServerDisconnectedError:
-            if changes:
+            if isinstance(data, _Upload):
+                async with data.watched(self._timeouts.silence):
+                    return await attempt()
+            return await attempt()
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if changes or data is not None:
                 raise
-            return await send(method, address, headers=headers, data=data, allow_redirects=False)
+            return await attempt()
 
 
-class translated_errors:  # noqa: N801 - reads as the context manager that it is
+class _Upload:
+    """A body on its way out: remembers its own failure, and notices a server that stops reading.
+
+    aiohttp watches for silence only when all is sent, and wraps whatever a body raises.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self.error: Exception | None = None
+        self._chunks = chunks
+        self._silence = 0.0
+        self._patience: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def watched(self, silence: float) -> AsyncIterator[None]:
+        """Raise `TimeoutError` when a chunk needs longer than `silence` seconds to go out."""
+        self._silence = silence
+        async with asyncio.timeout(None) as patience:
+            self._patience = patience
+            try:
+                yield
+            finally:
+                self._patience = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._chunks:
+                self._allow(self._silence)
+                yield chunk
+                self._allow(None)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _allow(self, seconds: float | None) -> None:
+        if self._patience is not None:
+            now = asyncio.get_running_loop().time()
+            self._patience.reschedule(None if seconds is None else now + seconds)
+
+
+def _raise_for_outage(response: aiohttp.ClientResponse, *, changes: bool) -> None:
+    status = response.status
+    if status >= SERVER_ERROR and status != NOT_IMPLEMENTED:
+        raise OutageError(OutageKind.STATUS, f"HTTP {status}", in_doubt=changes, status=status)
+
+
+@contextmanager
+def translated_errors(*, changes: bool) -> Iterator[None]:
     """Turn aiohttp's exceptions into `OutageError`; all others pass."""
-
-    def __init__(self, *, changes: bool) -> None:
-        self._changes = changes
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is None or isinstance(error, OutageError):
-            return
-        if isinstance(error, aiohttp.ClientConnectorError):
-            detail = str(error.os_error or error)
-            raise OutageError(OutageKind.CONNECTION, detail, in_doubt=False) from error
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            raise OutageError(
-                OutageKind.TIMEOUT, "no connection in time", in_doubt=False
-            ) from error
-        if isinstance(error, asyncio.TimeoutError):
-            raise OutageError(
-                OutageKind.TIMEOUT, "no answer in time", in_doubt=self._changes
-            ) from error
-        if isinstance(error, aiohttp.ClientError):
-            detail = str(error) or type(error).__name__
-            raise OutageError(OutageKind.BROKEN, detail, in_doubt=self._changes) from error
+    try:
+        yield
+    except aiohttp.ClientConnectorError as error:
+        detail = str(error.os_error or error)
+        raise OutageError(OutageKind.CONNECTION, detail, in_doubt=False) from error
+    except aiohttp.ConnectionTimeoutError as error:
+        raise OutageError(OutageKind.TIMEOUT, "no connection in time", in_doubt=False) from error
+    except TimeoutError as error:
+        raise OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=changes) from error
+    except aiohttp.ClientError as error:
+        detail = str(error) or type(error).__name__
+        raise OutageError(OutageKind.BROKEN, detail, in_doubt=changes) from error
