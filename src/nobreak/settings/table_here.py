@@ -1,0 +1,221 @@
+"""The settings of this machine: writes, disk, faces, log and language."""
+
+from nobreak.lang import Lang, Text
+from nobreak.settings.addresses import listen
+from nobreak.settings.kinds import choice, flag, matching, path, seconds, size, whole
+from nobreak.settings.model import LogFormat
+from nobreak.settings.row import ACCESS_KEY, DAY, HOUR, NONE, SECRET, Section, Setting
+from nobreak.words import WritePolicy
+
+_BUCKET = matching(
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    Text(
+        "3 a 63 de: minúsculas, números, `.`, `-`",
+        "3 to 63 of: lower-case letters, digits, `.`, `-`",
+    ),
+)
+
+WRITES = Section(
+    "writes",
+    Text("Gravações", "Writes"),
+    (
+        Setting(
+            "NOBREAK_BUCKET",
+            "bucket",
+            _BUCKET,
+            "nobreak",
+            Text("Bucket de quem não conhece buckets", "The bucket of faces that know no buckets"),
+        ),
+        Setting(
+            "NOBREAK_WRITE_POLICY",
+            "policy",
+            choice(*WritePolicy),
+            "through",
+            Text(
+                "`through`: confirma depois do externo (desviando se falhar); `back`: depois do disco local",
+                "`through`: acknowledge after the external store (diverting on failure); `back`: after the local disk",
+            ),
+        ),
+        Setting(
+            "NOBREAK_DIVERT_AFTER",
+            "divert_after",
+            seconds(0.01, HOUR),
+            "1.0",
+            Text(
+                "Espera máxima pelo externo antes de desviar para o disco local",
+                "Longest wait for the external store before diverting to the local disk",
+            ),
+        ),
+        Setting(
+            "NOBREAK_SETTLE",
+            "settle",
+            seconds(0, DAY),
+            "30",
+            Text(
+                "Por quanto tempo se teme uma tentativa de resultado desconhecido",
+                "How long an attempt of unknown outcome is feared",
+            ),
+        ),
+        Setting(
+            "NOBREAK_DRAIN_CONCURRENCY",
+            "drain_concurrency",
+            whole(1, 1024),
+            "16",
+            Text("Objetos devolvidos ao mesmo tempo", "Objects given back at the same time"),
+        ),
+    ),
+)
+
+LOCAL = Section(
+    "local",
+    Text("Disco local", "Local disk"),
+    (
+        Setting(
+            "NOBREAK_DATA_DIR",
+            "data_dir",
+            path(),
+            "",
+            Text("Onde ficam o journal e os dados locais", "Where journal and local data live"),
+            Text(
+                "`/var/lib/nobreak` se puder ser gravado, senão `~/.local/state/nobreak`",
+                "`/var/lib/nobreak` when writable, else `~/.local/state/nobreak`",
+            ),
+        ),
+        Setting(
+            "NOBREAK_LOCAL_MAX_BYTES",
+            "max_bytes",
+            size(),
+            "0",
+            Text("Máximo de dados pendentes; 0: sem limite", "Most pending data; 0: no limit"),
+        ),
+        Setting(
+            "NOBREAK_MIN_FREE_BYTES",
+            "min_free_bytes",
+            size(),
+            "256M",
+            Text("Espaço livre que sempre sobra no disco", "Free space always left on the disk"),
+        ),
+        Setting(
+            "NOBREAK_CACHE_BYTES",
+            "cache_bytes",
+            size(),
+            "0",
+            Text("Cache para leituras durante a queda", "Cache for reads during an outage"),
+        ),
+    ),
+)
+
+S3 = Section(
+    "s3",
+    Text("Gateway S3", "S3 gateway"),
+    (
+        Setting(
+            "NOBREAK_S3_LISTEN",
+            "listen",
+            listen(),
+            "127.0.0.1:9000",
+            Text("Onde o gateway S3 atende", "Where the S3 gateway listens"),
+        ),
+        Setting(
+            "NOBREAK_ACCESS_KEY",
+            "access_key",
+            ACCESS_KEY,
+            "",
+            Text("Com que os clientes S3 do gateway assinam", "What clients of the gateway use"),
+            Text("o par do storage externo", "the external store's pair"),
+        ),
+        Setting(
+            "NOBREAK_SECRET_KEY",
+            "secret_key",
+            SECRET,
+            "",
+            Text("A chave secreta desse par", "The secret key of that pair"),
+            Text("o par do storage externo", "the external store's pair"),
+            secret=True,
+        ),
+    ),
+)
+
+API = Section(
+    "api",
+    Text("API HTTP", "HTTP API"),
+    (
+        Setting(
+            "NOBREAK_API_LISTEN",
+            "listen",
+            listen(),
+            "127.0.0.1:8001",
+            Text(
+                "Onde a API atende; além de loopback, só com token",
+                "Where the API listens; beyond loopback only with a token",
+            ),
+        ),
+        Setting(
+            "NOBREAK_API_TOKEN",
+            "token",
+            SECRET,
+            "",
+            Text("Token (Bearer) que a API exige", "The bearer token that the API asks for"),
+            NONE,
+            secret=True,
+        ),
+        Setting(
+            "NOBREAK_PUBLIC_FILES",
+            "public_files",
+            flag(),
+            "false",
+            Text(
+                "Havendo token: `GET /files` pode ser lido sem ele",
+                "With a token: `GET /files` may be read without it",
+            ),
+        ),
+    ),
+)
+
+REPORTING = Section(
+    "reporting",
+    Text("Log e idioma", "Log and language"),
+    (
+        Setting(
+            "HEALTH_LOG_FILE",
+            "log_file",
+            path(),
+            "/var/log/health_monitor.log",
+            Text(
+                "Onde fica o log; se não puder ser gravado, na pasta de dados",
+                "Where the log is; in the data directory if it can't be written",
+            ),
+        ),
+        Setting(
+            "NOBREAK_LOG_FORMAT",
+            "log_format",
+            choice(*LogFormat),
+            "text",
+            Text("Formato das linhas", "The format of its lines"),
+        ),
+        Setting(
+            "NOBREAK_LOG_MAX_BYTES",
+            "log_max_bytes",
+            size(),
+            "10M",
+            Text(
+                "Tamanho que faz girar o log; 0: nunca (para o logrotate)",
+                "The size at which it rotates; 0: never (leave it to logrotate)",
+            ),
+        ),
+        Setting(
+            "NOBREAK_LOG_BACKUPS",
+            "log_backups",
+            whole(1, 1000),
+            "5",
+            Text("Quantos logs antigos ficam", "How many old logs are kept"),
+        ),
+        Setting(
+            "NOBREAK_LANG",
+            "lang",
+            choice(*Lang),
+            "pt-BR",
+            Text("Idioma do log e das mensagens", "Language of log and messages"),
+        ),
+    ),
+)
