@@ -1,0 +1,207 @@
+"""Reading files from plain HTTP servers (RFC 9110): what WebDAV and upload servers share."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from nobreak.errors import (
+    NotFoundError,
+    OutageError,
+    OutageKind,
+    RangeNotSatisfiableError,
+    RefusedError,
+)
+from nobreak.stores.external.http import HttpClient, translated_errors
+from nobreak.words import (
+    CONTENT_HEADERS,
+    Attributes,
+    ByteRange,
+    Fingerprint,
+    ObjectInfo,
+    ObjectName,
+    RangeRequest,
+)
+
+OK, PARTIAL, NOT_FOUND, GONE, UNSATISFIABLE = 200, 206, 404, 410, 416
+CHUNK_BYTES = 256 * 1024
+PLAIN = {"Accept-Encoding": "identity"}
+"""The stored bytes are wanted, not a compressed form of them."""
+
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)")
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class HttpDownload:
+    """The `Download` of an answer that is being read; `skip` bytes at its start are not wanted."""
+
+    def __init__(
+        self,
+        info: ObjectInfo,
+        wanted: ByteRange,
+        response: aiohttp.ClientResponse,
+        connection: AsyncExitStack,
+        *,
+        skip: int = 0,
+    ) -> None:
+        self.info = info
+        self.start = wanted.start
+        self.length = wanted.length
+        self._skip = skip
+        self._response = response
+        self._connection = connection
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        skip, left = self._skip, self.length
+        with translated_errors(changes=False):
+            while left:
+                chunk = await self._response.content.read(min(CHUNK_BYTES, skip + left))
+                if not chunk:
+                    raise OutageError(OutageKind.BROKEN, "the answer ended early", in_doubt=False)
+                kept = chunk[skip:]
+                skip -= min(skip, len(chunk))
+                left -= len(kept)
+                if kept:
+                    yield kept
+
+    async def aclose(self) -> None:
+        await self._connection.aclose()
+
+
+async def open_download(
+    http: HttpClient,
+    url: str,
+    name: ObjectName,
+    *,
+    range_: RangeRequest | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpDownload:
+    """GET `url`. A server that ignores `Range` costs time, and the bytes are cut here.
+
+    Raises `NotFoundError`, `RangeNotSatisfiableError`, `RefusedError`, `OutageError`.
+    """
+    wanted = {"Range": range_.header()} if range_ else {}
+    async with AsyncExitStack() as stack:
+        response = await stack.enter_async_context(
+            http.request("GET", url, headers={**PLAIN, **wanted, **(headers or {})})
+        )
+        if response.status == UNSATISFIABLE and range_:
+            size = await _size_for_416(http, url, name, response, headers)
+            raise RangeNotSatisfiableError(name, size)
+        raise_unless_found(response, name)
+        info, sent = _extent(response, name, asked=range_ is not None)
+        bytes_ = range_.resolve(info.size) if range_ else ByteRange(0, info.size)
+        if bytes_ is None:
+            raise RangeNotSatisfiableError(name, info.size)
+        if not sent.start <= bytes_.start <= bytes_.stop <= sent.stop:
+            raise _senseless("another range than was asked for")
+        skip = bytes_.start - sent.start
+        connection = stack.pop_all()
+    return HttpDownload(info, bytes_, response, connection, skip=skip)
+
+
+async def look(
+    http: HttpClient, url: str, name: ObjectName, headers: Mapping[str, str] | None = None
+) -> tuple[ObjectInfo, Mapping[str, str]]:
+    """HEAD `url`: what it says of the object, and its headers. Raises as `open_download`."""
+    async with http.request("HEAD", url, headers={**PLAIN, **(headers or {})}) as response:
+        raise_unless_found(response, name)
+        return info_from(response, name, _length(response)), response.headers
+
+
+async def read_back(download: HttpDownload, fingerprint: Fingerprint) -> bool:
+    """Whether the download gives exactly these bytes; closes it."""
+    digest = hashlib.md5()
+    async with aclosing(download):
+        if download.info.size != fingerprint.size:
+            return False
+        async for chunk in download.chunks():
+            digest.update(chunk)
+    return digest.hexdigest() == fingerprint.md5
+
+
+def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> None:
+    """Raise `NotFoundError` or `RefusedError` unless this is the object or a part of it."""
+    if response.status in {NOT_FOUND, GONE}:
+        raise NotFoundError(name)
+    if response.status not in {OK, PARTIAL}:
+        raise refused(response)
+
+
+def refused(response: aiohttp.ClientResponse) -> RefusedError:
+    """The answer as an error: these servers have no codes of their own."""
+    return RefusedError(response.status, response.reason or "", "")
+
+
+def info_from(response: aiohttp.ClientResponse, name: ObjectName, size: int) -> ObjectInfo:
+    """What the headers of an answer say of an object of `size` bytes."""
+    headers = response.headers
+    content = {header: headers[header] for header in CONTENT_HEADERS if header in headers}
+    return ObjectInfo(
+        name=name,
+        size=size,
+        etag=plain_etag(headers.get("ETag", "")),
+        modified=http_date(headers.get("Last-Modified", "")),
+        attributes=Attributes(headers=content),
+    )
+
+
+def plain_etag(value: str) -> str:
+    """An ETag without quotes and without the mark of weakness (RFC 9110, 8.8.3)."""
+    return value.strip().removeprefix("W/").strip('"')
+
+
+def http_date(value: str) -> datetime:
+    """A date as in `Last-Modified`; the epoch when there is none that can be read."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, IndexError, OverflowError):
+        return EPOCH
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _extent(
+    response: aiohttp.ClientResponse, name: ObjectName, *, asked: bool
+) -> tuple[ObjectInfo, ByteRange]:
+    """What the object is, and which of its bytes this answer carries."""
+    length = _length(response)
+    if response.status == OK:
+        return info_from(response, name, length), ByteRange(0, length)
+    match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match is None or not asked:
+        raise _senseless("206 without a range")
+    first, last, size = map(int, match.groups())
+    if last - first + 1 != length or last >= size:
+        raise _senseless("a Content-Range that contradicts itself")
+    return info_from(response, name, size), ByteRange(first, last + 1)
+
+
+def _length(response: aiohttp.ClientResponse) -> int:
+    """The Content-Length; without it nobody can tell a whole body from a cut one."""
+    if response.content_length is None:
+        raise _senseless("no Content-Length")
+    return response.content_length
+
+
+async def _size_for_416(
+    http: HttpClient,
+    url: str,
+    name: ObjectName,
+    response: aiohttp.ClientResponse,
+    headers: Mapping[str, str] | None,
+) -> int:
+    """The object's size, which most servers tell with a 416 and some don't."""
+    match = UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match:
+        return int(match[1])
+    info, _ = await look(http, url, name, headers)
+    return info.size
+
+
+def _senseless(what: str) -> OutageError:
+    return OutageError(OutageKind.BROKEN, f"a senseless answer: {what}", in_doubt=False)
