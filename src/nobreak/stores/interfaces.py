@@ -104,6 +104,12 @@ class Journal(Protocol):
     async def forget(self, entry: Entry) -> Left:
         """A settled entry was found well: it leaves."""
 
+    async def begin(self, entries: Sequence[Entry]) -> None:
+        """These are about to be sent. Whoever dies now leaves them in doubt, and it is known."""
+
+    async def resume(self) -> int:
+        """What was begun and not ended is in doubt now (I4); how many entries these are."""
+
     async def defer(self, entry: Entry, *, not_before: float, error: str, in_doubt: bool) -> None:
         """It failed, for now. Replay it (again) when `not_before` has come."""
 
@@ -115,6 +121,9 @@ class Journal(Protocol):
 
     async def postpone_settling(self, until: float) -> None:
         """The external store was away: whatever settles begins to settle anew."""
+
+    def needs(self, file: str) -> bool:
+        """Whether an entry needs this body file."""
 
     def tally(self) -> Tally:
         """Counts and bytes, in constant time."""
@@ -162,6 +171,10 @@ class Notice:
     trusted: bool = True
     asked: int = 0
     answered: int = 0
+    suspicion: str = ""
+    """What made live traffic suspicious last."""
+    chosen_by: str = ""
+    """Who changed the override last."""
     leader: int = 0
     """Process id of the monitor; 0 when there was none yet."""
     failover: Mapping[str, object] = field(default_factory=dict)

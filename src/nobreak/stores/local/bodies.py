@@ -42,6 +42,10 @@ class BodyStore:
         """Raise `OutOfSpaceError` unless `wanted` bytes more can be held."""
         self._disk.check_room(wanted, self._used())
 
+    def free_bytes(self) -> int:
+        """What the file system has left for us."""
+        return self._disk.free_bytes()
+
     def spool(self, announced: int | None) -> Spool:
         """Begin to take a body in."""
         return Spool(self._disk, self._spool / uuid.uuid4().hex, announced, self.check_room)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import fields
 from typing import Any
 
 import apsw
@@ -11,10 +11,12 @@ from nobreak.stores.interfaces import Decide, ModeChange, Notice
 from nobreak.stores.sqlite.database import Database
 from nobreak.words import Mode, Override
 
-COLUMNS = "mode, override, use_external, trusted, asked, answered, leader, failover, monitor, drain"
-FIELDS = COLUMNS.split(", ")
+FIELDS = tuple(field.name for field in fields(Notice))
+COLUMNS = ", ".join(FIELDS)
 READ = f"SELECT {COLUMNS} FROM board"
 WRITE = "UPDATE board SET " + ", ".join(f"{field} = ?" for field in FIELDS)
+REPORTS = ("failover", "monitor", "drain")
+"""The fields that are kept as JSON."""
 KEPT_CHANGES = 100
 
 
@@ -37,7 +39,7 @@ class SqliteBoard:
             before = _notice_from(writer.execute(READ).fetchone())
             after, change = decide(before)
             if after != before:
-                writer.execute(WRITE, [_stored(getattr(after, field)) for field in FIELDS])
+                writer.execute(WRITE, _row_from(after))
             if change is not None:
                 _record(writer, change)
             return after
@@ -52,28 +54,26 @@ class SqliteBoard:
 
 
 def _notice_from(row: Any) -> Notice:
-    mode, override, use_external, trusted, asked, answered, leader, *texts = row
-    failover, monitor, drain = (json.loads(text) for text in texts)
+    found = dict(zip(FIELDS, row, strict=True))
+    for report in REPORTS:
+        found[report] = json.loads(found[report])
     return Notice(
-        Mode(mode),
-        Override(override),
-        bool(use_external),
-        bool(trusted),
-        asked,
-        answered,
-        leader,
-        failover,
-        monitor,
-        drain,
+        **found
+        | {
+            "mode": Mode(found["mode"]),
+            "override": Override(found["override"]),
+            "use_external": bool(found["use_external"]),
+            "trusted": bool(found["trusted"]),
+        }
     )
 
 
-def _stored(value: object) -> str | int:
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, int):
-        return int(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _row_from(notice: Notice) -> list[str | int]:
+    values = [getattr(notice, field) for field in FIELDS]
+    return [
+        json.dumps(value, ensure_ascii=False) if field in REPORTS else value
+        for field, value in zip(FIELDS, values, strict=True)
+    ]
 
 
 def _record(writer: apsw.Connection, change: ModeChange) -> None:

@@ -149,11 +149,6 @@ class SqliteJournal:
         }
         return [entry_from(row) for row in self._database.read(PAGE, bindings)]
 
-    def files(self) -> set[str]:
-        """The names of all body files that entries need."""
-        rows = self._database.read("SELECT file FROM entry WHERE file IS NOT NULL")
-        return {file for (file,) in rows}
-
     def needs(self, file: str) -> bool:
         """Whether an entry needs this body file."""
         sql = "SELECT 1 FROM entry WHERE file = ? LIMIT 1"
@@ -220,16 +215,20 @@ def _confirm(
         "etag = ? WHERE seq = ?",
         (now + settle, receipt.remote, receipt.etag, current.seq),
     )
-    return Left(gone=False)
+    return _take_out(writer, current, "seq < :seq AND state = 'parked'")
 
 
 def _leave(writer: apsw.Connection, entry: Entry) -> Left:
     """Take an entry out, with the older ones of its key that were parked: it superseded them."""
-    name = (entry.name.bucket, entry.name.key)
+    return _take_out(writer, entry, "(seq = :seq OR (seq < :seq AND state = 'parked'))")
+
+
+def _take_out(writer: apsw.Connection, entry: Entry, condition: str) -> Left:
+    """Take those entries out that are of the same key and fulfil `condition`."""
     rows = writer.execute(
-        f"SELECT {ENTRY_COLUMNS}, file FROM entry WHERE bucket = ? AND key = ? "
-        "AND (seq = ? OR (seq < ? AND state = 'parked'))",
-        (*name, entry.seq, entry.seq),
+        f"SELECT {ENTRY_COLUMNS}, file FROM entry "
+        f"WHERE bucket = :bucket AND key = :key AND {condition}",
+        {"bucket": entry.name.bucket, "key": entry.name.key, "seq": entry.seq},
     ).fetchall()
     leaving = [(entry_from(row[:-1]), row[-1]) for row in rows]
     writer.executemany("DELETE FROM entry WHERE seq = ?", [(left.seq,) for left, _ in leaving])

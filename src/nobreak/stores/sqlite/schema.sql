@@ -27,6 +27,7 @@ CREATE TABLE entry (
 CREATE INDEX entry_by_key ON entry (bucket, key, seq);
 CREATE INDEX entry_ready ON entry (not_before, seq) WHERE head = 1;
 CREATE INDEX entry_parked ON entry (seq) WHERE state = 'parked';
+CREATE INDEX entry_file ON entry (file) WHERE file IS NOT NULL;
 CREATE INDEX entry_begun ON entry (seq) WHERE begun = 1;
 CREATE INDEX entry_settling ON entry (seq) WHERE state = 'settling';
 
@@ -79,6 +80,8 @@ CREATE TABLE board (
     trusted      INTEGER NOT NULL DEFAULT 1,
     asked        INTEGER NOT NULL DEFAULT 0,
     answered     INTEGER NOT NULL DEFAULT 0,
+    suspicion    TEXT    NOT NULL DEFAULT '',
+    chosen_by    TEXT    NOT NULL DEFAULT '',
     leader       INTEGER NOT NULL DEFAULT 0,
     failover     TEXT    NOT NULL DEFAULT '{}',
     monitor      TEXT    NOT NULL DEFAULT '{}',

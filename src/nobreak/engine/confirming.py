@@ -1,0 +1,35 @@
+"""Confirmed, then forgotten (I3): how an entry leaves the journal."""
+
+from nobreak.engine.context import Context
+from nobreak.errors import NotFoundError
+from nobreak.reporting.events import EventKind
+from nobreak.stores.interfaces import Left
+from nobreak.words import Entry, Receipt
+
+
+async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
+    """Whether the external store is now as this entry wants it. Raises `ExternalError`."""
+    external = context.external
+    if entry.fingerprint is not None:
+        return await external.holds(entry.name, entry.fingerprint, receipt)
+    if external.traits.chooses_names:
+        return True  # the name is forgotten with the catalog's row: nobody can ask for it
+    try:
+        await external.head(entry.name, receipt=receipt)
+    except NotFoundError:
+        return True
+    return False
+
+
+async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: float) -> Left:
+    """The external store holds this version: let the entry go, or settle."""
+    left = await context.journal.confirm(entry, receipt, context.now(), settle)
+    await clear_away(context, left)
+    return left
+
+
+async def clear_away(context: Context, left: Left) -> None:
+    """Remove the bodies of what has left, and say what was superseded."""
+    await context.bodies.remove(left.files)
+    for entry in left.superseded:
+        context.reporter.emit(EventKind.ENTRY_SUPERSEDED, name=str(entry.name), seq=entry.seq)

@@ -1,0 +1,31 @@
+"""What the moving parts of one engine share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nobreak.engine.background import Background
+from nobreak.engine.link import Link
+from nobreak.engine.throttled import DiskNews, DivertNews
+from nobreak.reporting.events import Reporter
+from nobreak.settings.model import WriteSettings
+from nobreak.stores.external.base import ExternalStore
+from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.local.bodies import BodyStore
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The stores and helpers of one engine. `now`: seconds since the epoch."""
+
+    external: ExternalStore
+    journal: Journal
+    catalog: Catalog
+    board: Board
+    bodies: BodyStore
+    link: Link
+    background: Background
+    reporter: Reporter
+    diverts: DivertNews
+    room: DiskNews
+    writes: WriteSettings
+    now: Callable[[], float]

@@ -1,0 +1,32 @@
+"""Keys on which a request of unknown outcome could still land, though no entry says so (I4).
+
+This happens when nothing was acknowledged: the client went away, or the local disk could not
+take the write. Until it is over, writes to such a key go through the journal and settle.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nobreak.words import ObjectName
+
+
+class Doubts:
+    """See the module. Lives in memory: at most as long as the attempts of this process."""
+
+    def __init__(self) -> None:
+        self._names: Counter[ObjectName] = Counter()
+
+    def __contains__(self, name: ObjectName) -> bool:
+        return name in self._names
+
+    @contextmanager
+    def about(self, name: ObjectName) -> Iterator[None]:
+        """Doubt this key for as long as the context lasts."""
+        self._names[name] += 1
+        try:
+            yield
+        finally:
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]

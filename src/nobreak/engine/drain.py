@@ -1,0 +1,194 @@
+"""The drain gives everything back: oldest first, keys in parallel, each key in order (I4).
+
+An entry is sent, looked at on the external store, and only then forgotten (I3). One that is
+refused is parked, one that fails waits its turn, and nobody waits for either (I7).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from nobreak.core.pace import Pace, retry_in
+from nobreak.core.routing import Link
+from nobreak.engine.confirming import clear_away, confirm, holds
+from nobreak.engine.context import Context
+from nobreak.engine.progress import Progress
+from nobreak.errors import (
+    CorruptBodyError,
+    NobreakError,
+    OutageError,
+    OutageKind,
+    RefusedError,
+)
+from nobreak.reporting.events import EventKind
+from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
+
+LOOK_EVERY = 0.1
+"""How often an idle drain looks for work (seconds)."""
+FAILED_FIRST, FAILED_LONGEST = 1.0, 60.0
+"""When an entry that failed while the server is well is tried again (seconds)."""
+PARKED_FIRST, PARKED_LONGEST = 60.0, 3600.0
+"""When a parked entry is tried again by itself (seconds)."""
+FAILURES_TO_PARK = 8
+"""An entry that failed so often while checks are well is parked: the fault is its own."""
+GRACE = 1.0
+"""What sendings get to end by themselves when the external store goes away (seconds)."""
+
+
+class Drain:
+    """See the module. One process of a machine runs it: the one that monitors."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._pace = Pace(context.writes.drain_concurrency)
+        self._sending: dict[ObjectName, asyncio.Task[None]] = {}
+        self._progress = Progress(context)
+
+    async def run(self) -> None:
+        """Drain whenever there is something to drain and somebody to give it to."""
+        await self._context.journal.resume()
+        try:
+            while True:
+                if self._context.link.state() is not Link.OPEN:
+                    await self._pause()
+                await self._send_some()
+                await self._progress.report(idle=not self._sending)
+                await self._wait()
+        finally:
+            await self._stop_sending(0.0)
+
+    async def _pause(self) -> None:
+        """The external store is away. When it returns, all begins gently again."""
+        await self._stop_sending(GRACE)
+        self._pace = Pace(self._context.writes.drain_concurrency)
+        await self._progress.pause()
+        while self._context.link.state() is not Link.OPEN:
+            await asyncio.sleep(LOOK_EVERY)
+        settled_at = self._context.now() + self._context.writes.settle
+        await self._context.journal.postpone_settling(settled_at)
+
+    async def _send_some(self) -> None:
+        """Start as many sendings as the pace allows."""
+        free = self._pace.allowed - len(self._sending)
+        chosen = self._choose(free) if free > 0 else ()
+        if chosen:
+            self._progress.begin()
+            await self._context.journal.begin(chosen)
+            for entry in chosen:
+                self._sending[entry.name] = asyncio.create_task(self._send(entry))
+
+    def _choose(self, count: int) -> Sequence[Entry]:
+        """The entries to send next: never two of one key at once."""
+        # A key has at most one entry that may go, and parked ones beside it.
+        limit = 2 * (count + len(self._sending))
+        ready = self._context.journal.ready(self._context.now(), limit)
+        chosen: dict[ObjectName, Entry] = {}
+        for entry in ready:
+            if entry.name not in self._sending and entry.name not in chosen:
+                chosen[entry.name] = entry
+            if len(chosen) == count:
+                break
+        return list(chosen.values())
+
+    async def _wait(self) -> None:
+        """Until a sending ends, or it is time to look again."""
+        tasks = set(self._sending.values())
+        if not tasks:
+            await asyncio.sleep(LOOK_EVERY)
+            return
+        done, _ = await asyncio.wait(tasks, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        self._sending = {n: task for n, task in self._sending.items() if task not in done}
+        for task in done:
+            task.result()
+
+    async def _stop_sending(self, grace: float) -> None:
+        """Give what is under way some seconds, then cancel it: its outcome is in doubt."""
+        tasks = set(self._sending.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._context.journal.resume()
+        self._sending = {}
+
+    async def _send(self, entry: Entry) -> None:
+        """Bring one entry to its end, whatever that is."""
+        try:
+            await self._replay(entry)
+        except RefusedError as error:
+            await self._park(entry, str(error))
+        except OutageError as error:
+            self._context.link.failed(entry.name, error)
+            await self._defer(entry, error)
+        except CorruptBodyError as error:
+            self._context.reporter.emit(
+                EventKind.BODY_CORRUPT, name=str(entry.name), seq=entry.seq, reason=str(error)
+            )
+            await self._park(entry, str(error))
+        except NobreakError as error:
+            await self._park(entry, str(error))
+        else:
+            self._context.link.answered()
+            self._pace = self._pace.succeeded()
+
+    async def _replay(self, entry: Entry) -> None:
+        context = self._context
+        if entry.state is EntryState.SETTLING:
+            await self._settle(entry)
+            return
+        receipt = await self._apply(entry)
+        if not await holds(context, entry, receipt):
+            raise OutageError(
+                OutageKind.BROKEN, "the external store holds something else", in_doubt=True
+            )
+        left = await confirm(context, entry, receipt, settle=context.writes.settle)
+        self._progress.count(entry, gone=left.gone)
+
+    async def _settle(self, entry: Entry) -> None:
+        """Look again at what was in doubt: did an older request land on it since (I4)?"""
+        if await holds(self._context, entry, entry.receipt):
+            left = await self._context.journal.forget(entry)
+            await clear_away(self._context, left)
+            self._progress.count(entry, gone=left.gone)
+        else:
+            await self._context.journal.defer(
+                entry, not_before=0.0, error="overwritten by an older request", in_doubt=True
+            )
+
+    async def _apply(self, entry: Entry) -> Receipt:
+        """Do on the external store what the entry says."""
+        context = self._context
+        if entry.kind is EntryKind.DELETE:
+            known = context.catalog.get(entry.name)
+            await context.external.delete(entry.name, receipt=known[1] if known else None)
+            return Receipt()
+        kept = context.journal.body(entry)
+        if kept is None or entry.fingerprint is None:
+            raise CorruptBodyError("the journal has lost the bytes")
+        async with aclosing(await context.bodies.open_kept(kept, entry.fingerprint)) as body:
+            await body.verify()
+            return await context.external.put(entry.name, body, entry.attributes)
+
+    async def _defer(self, entry: Entry, error: OutageError) -> None:
+        """It failed. If the server is away all wait; else this one waits, then is parked."""
+        self._pace = self._pace.failed()
+        context = self._context
+        attempts = entry.attempts + 1
+        if attempts >= FAILURES_TO_PARK and context.link.state() is Link.OPEN:
+            await self._park(entry, str(error))
+            return
+        wait = retry_in(attempts, first=FAILED_FIRST, longest=FAILED_LONGEST)
+        later = context.now() + wait if error.kind is not OutageKind.CONNECTION else 0.0
+        await context.journal.defer(
+            entry, not_before=later, error=str(error), in_doubt=error.in_doubt
+        )
+
+    async def _park(self, entry: Entry, reason: str) -> None:
+        """The fault is the entry's own: keep it, show it, try it again later (I7)."""
+        wait = retry_in(entry.attempts + 1, first=PARKED_FIRST, longest=PARKED_LONGEST)
+        await self._context.journal.park(entry, not_before=self._context.now() + wait, error=reason)
+        if entry.state is not EntryState.PARKED:
+            self._context.reporter.emit(
+                EventKind.ENTRY_PARKED, name=str(entry.name), seq=entry.seq, reason=reason
+            )

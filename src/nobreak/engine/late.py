@@ -1,0 +1,80 @@
+"""Attempts that were not answered in time. They are awaited, not forgotten (I4).
+
+A late answer may spare the drain a second transfer. One that never comes leaves its key in doubt
+for a while: the server may have frozen with the request in its buffers.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from nobreak.core.routing import Outcome
+from nobreak.engine.attempt import Attempt
+from nobreak.engine.confirming import confirm, holds
+from nobreak.engine.context import Context
+from nobreak.engine.doubts import Doubts
+from nobreak.errors import ExternalError
+from nobreak.stores.local.spool import Spool
+from nobreak.words import Entry, ObjectName, Receipt
+
+AnyAttempt = Attempt[Receipt] | Attempt[None]
+
+
+class LateAttempts:
+    """See the module."""
+
+    def __init__(self, context: Context, doubts: Doubts) -> None:
+        self._context = context
+        self._doubts = doubts
+
+    def follow(self, entry: Entry, attempt: AnyAttempt, spool: Spool | None) -> None:
+        """The write is safe in the journal; see what becomes of the attempt."""
+        self._start(self._follow(entry, attempt), spool)
+
+    def orphan(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> None:
+        """Nobody was told that this write succeeded, but it may yet take effect."""
+        self._start(self._fear(name, attempt), spool)
+
+    def _start(self, work: Coroutine[Any, Any, None], spool: Spool | None) -> None:
+        if spool is not None:
+            spool.share()
+        self._context.background.start(_then_close(work, spool))
+
+    async def _follow(self, entry: Entry, attempt: AnyAttempt) -> None:
+        outcome = await self._end_of(attempt)
+        try:
+            if outcome is Outcome.DONE:
+                receipt = attempt.result or Receipt()
+                if await holds(self._context, entry, receipt):
+                    await confirm(self._context, entry, receipt, settle=0.0)
+                    return
+        except ExternalError:
+            pass  # unsure: the drain will send it and look again
+        doubtful = outcome in {Outcome.SLOW, Outcome.UNKNOWN}
+        await self._context.journal.defer(
+            entry, not_before=0.0, error="no answer in time", in_doubt=doubtful
+        )
+
+    async def _fear(self, name: ObjectName, attempt: AnyAttempt) -> None:
+        with self._doubts.about(name):
+            if await self._end_of(attempt) in {Outcome.SLOW, Outcome.UNKNOWN}:
+                await asyncio.sleep(self._context.writes.settle)
+
+    async def _end_of(self, attempt: AnyAttempt) -> Outcome:
+        """Wait for the end of an attempt; after the settle time, give it up."""
+        try:
+            outcome = await attempt.outcome(within=self._context.writes.settle)
+        except asyncio.CancelledError:
+            await attempt.abandon()
+            raise
+        if outcome is Outcome.SLOW:
+            await attempt.abandon()
+        return outcome
+
+
+async def _then_close(work: Coroutine[Any, Any, None], spool: Spool | None) -> None:
+    try:
+        await work
+    finally:
+        if spool is not None:
+            await spool.aclose()

@@ -1,0 +1,102 @@
+"""What only one process of a machine does: monitor, drain, tidy up (I6)."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from nobreak.engine.announcing import Announcer
+from nobreak.engine.context import Context
+from nobreak.engine.drain import Drain
+from nobreak.engine.leader import Leadership
+from nobreak.engine.live import LiveSettings
+from nobreak.engine.monitor import Monitor
+from nobreak.engine.probing import build_probe
+from nobreak.engine.title import Title
+from nobreak.errors import NobreakError
+from nobreak.reporting.events import EventKind
+from nobreak.stores.external.base import ExternalStore
+from nobreak.stores.interfaces import Notice
+
+SWEEP_EVERY = 3600.0
+"""How often files that a crash left behind are looked for (seconds)."""
+AFTER_TROUBLE = 1.0
+"""What a part that failed waits before it starts again (seconds)."""
+TITLE_EVERY = 0.5
+
+
+class Leading:
+    """Wait for the lead, and do its work until cancelled.
+
+    `canary`: a driver with connections of its own, for the deep probe.
+    """
+
+    def __init__(
+        self, context: Context, live: LiveSettings, leadership: Leadership, canary: ExternalStore
+    ) -> None:
+        self._context = context
+        self._live = live
+        self._leadership = leadership
+        self._canary = canary
+        self._title = Title()
+        self.leads = False
+        """Whether this process has the lead."""
+
+    async def run(self) -> None:
+        """Lead whenever nobody else does. What fails is reported and begun again."""
+        while True:
+            async with self._leadership.held():
+                self.leads = True
+                try:
+                    await self._lead()
+                finally:
+                    self.leads = False
+            await asyncio.sleep(AFTER_TROUBLE)
+
+    async def _lead(self) -> None:
+        announcer = Announcer(self._context.reporter, self._live.rules, self._live.timeout)
+        monitor = Monitor(
+            self._context.board,
+            announcer,
+            self._live.rules,
+            lambda: build_probe(self._live.current, self._canary),
+            self._context.link.checks_wanted,
+            self._context.now,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._kept_up("monitor", monitor.run))
+                tasks.create_task(self._kept_up("drain", Drain(self._context).run))
+                tasks.create_task(self._kept_up("sweep", self._sweep))
+                tasks.create_task(self._kept_up("title", self._show_title))
+        finally:
+            self._title.restore()
+            announcer.stop()
+            await self._note_leader(0)
+
+    async def _kept_up(self, where: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run a part; when it fails say so, and run it again."""
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - reported, and the part starts again
+                reason = str(error) if isinstance(error, NobreakError) else repr(error)
+                self._context.reporter.emit(EventKind.UNEXPECTED_ERROR, where=where, reason=reason)
+            await asyncio.sleep(AFTER_TROUBLE)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._context.bodies.sweep(self._context.journal.needs)
+            await asyncio.sleep(SWEEP_EVERY)
+
+    async def _show_title(self) -> None:
+        await self._note_leader(os.getpid())
+        while True:
+            self._title.monitoring(self._context.link.mode)
+            await asyncio.sleep(TITLE_EVERY)
+
+    async def _note_leader(self, pid: int) -> None:
+        def decide(notice: Notice) -> tuple[Notice, None]:
+            return replace(notice, leader=pid), None
+
+        await self._context.board.update(decide)

@@ -1,0 +1,99 @@
+"""Open what one engine needs, in order, and close it in the opposite order."""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from nobreak.engine.background import Background
+from nobreak.engine.context import Context
+from nobreak.engine.link import Link
+from nobreak.engine.throttled import DiskNews, DivertNews
+from nobreak.errors import LocalStoreError
+from nobreak.reporting.events import EventKind, Reporter
+from nobreak.settings import Settings
+from nobreak.stores.external.http import Timeouts
+from nobreak.stores.external.open import open_external
+from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.local.disk import Disk, translated
+from nobreak.stores.local.folders import make_folder
+from nobreak.stores.sqlite.board import SqliteBoard
+from nobreak.stores.sqlite.catalog import SqliteCatalog
+from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.journal import SqliteJournal
+
+JOURNAL_FILE = "journal.db"
+OPEN_LOCK = "open.lock"
+CONNECT_WITHIN = 1.0
+SILENT_FOR = 30.0
+"""A driver gives up on a silent server after this (seconds); clients have long been answered."""
+CLOSING_GRACE = 2.0
+"""What late attempts get to end by themselves when the engine closes (seconds)."""
+
+
+@asynccontextmanager
+async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Context]:
+    """The stores of one engine. Raises `LocalStoreError` when the data directory can't be used."""
+    folder, external_settings = settings.local.data_dir, settings.external
+    async with AsyncExitStack() as stack:
+        database = await _open_database(folder)
+        stack.push_async_callback(database.aclose)
+        journal, board = SqliteJournal(database), SqliteBoard(database)
+        disk = Disk(
+            folder,
+            min_free_bytes=settings.local.min_free_bytes,
+            max_bytes=settings.local.max_bytes,
+        )
+        stack.callback(disk.close)
+        bodies = BodyStore(disk, used=lambda: journal.tally().bytes)
+        await bodies.open()
+        external = open_external(
+            external_settings,
+            Timeouts(min(CONNECT_WITHIN, settings.writes.divert_after), SILENT_FOR),
+        )
+        stack.push_async_callback(external.aclose)
+
+        def unexpected(error: BaseException) -> None:
+            reporter.emit(EventKind.UNEXPECTED_ERROR, where="background", reason=repr(error))
+
+        background = Background(unexpected)
+        stack.push_async_callback(background.aclose, CLOSING_GRACE)
+        yield Context(
+            external=external,
+            journal=journal,
+            catalog=SqliteCatalog(database),
+            board=board,
+            bodies=bodies,
+            link=Link(board, background),
+            background=background,
+            reporter=reporter,
+            diverts=DivertNews(reporter),
+            room=DiskNews(reporter, disk),
+            writes=settings.writes,
+            now=time.time,
+        )
+
+
+async def _open_database(folder: Path) -> Database:
+    """Open the journal; of several processes that start at once, one makes it."""
+    try:
+        await asyncio.to_thread(make_folder, folder)
+        with _locked(folder / OPEN_LOCK):
+            return await Database.open(folder / JOURNAL_FILE)
+    except OSError as error:
+        raise LocalStoreError(
+            f"the data directory {folder} (NOBREAK_DATA_DIR) can't be used: {error.strerror}"
+        ) from translated(error)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

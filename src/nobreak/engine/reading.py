@@ -1,0 +1,92 @@
+"""Answers to GET: the bytes come from the journal or from the external store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from nobreak.engine.link import Link
+from nobreak.errors import OutageError, OutageKind
+from nobreak.stores.external.base import Download, Traits
+from nobreak.stores.local.bodies import KeptReader
+from nobreak.words import ByteRange, ObjectInfo, Receipt
+
+
+class LocalReading:
+    """The bytes of a journalled object, or of a range of it. A `Download`."""
+
+    def __init__(self, info: ObjectInfo, kept: KeptReader, part: ByteRange) -> None:
+        self.info = info
+        self.start = part.start
+        self.length = part.length
+        self._kept = kept
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, once. Raises `CorruptBodyError` before damaged bytes are complete."""
+        async for chunk in self._kept.chunks(self.start, self.start + self.length):
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Close the body. May be called twice."""
+        await self._kept.aclose()
+
+
+class ExternalReading:
+    """The bytes of an object that the external store sends. A `Download`.
+
+    A server that stops sending is given up after `patience` seconds: the reader sees the
+    answer end early and can ask again, it never hangs (I5).
+    """
+
+    def __init__(self, download: Download, info: ObjectInfo, link: Link, patience: float) -> None:
+        self.info = info
+        self.start = download.start
+        self.length = download.length
+        self._download = download
+        self._link = link
+        self._patience = patience
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, once. Raises `OutageError` when the external store fails in the middle."""
+        chunks = self._download.chunks()
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._patience):
+                        chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+                yield chunk
+        except TimeoutError as error:
+            outage = OutageError(OutageKind.TIMEOUT, "no more bytes in time", in_doubt=False)
+            self._link.failed(self.info.name, outage)
+            raise outage from error
+        except OutageError as error:
+            self._link.failed(self.info.name, error)
+            raise
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Release the connection. May be called twice."""
+        await self._download.aclose()
+
+
+Reading = LocalReading | ExternalReading
+"""An answer to GET. Read `chunks()` once, and close it in all cases."""
+
+
+def as_known(
+    info: ObjectInfo, known: tuple[ObjectInfo, Receipt] | None, traits: Traits
+) -> ObjectInfo:
+    """What the external store said of an object, with what the catalog alone remembers.
+
+    While the object is still the one that the catalog saw, it keeps the ETag that its writer was
+    given, and the attributes where the external store can't keep them.
+    """
+    if known is None:
+        return info
+    seen, receipt = known
+    unchanged = receipt.etag in {"", info.etag} and seen.size == info.size
+    etag = seen.etag if unchanged else info.etag or seen.etag
+    attributes = seen.attributes if unchanged and not traits.keeps_attributes else info.attributes
+    return replace(info, etag=etag, attributes=attributes)

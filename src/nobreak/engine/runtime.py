@@ -1,0 +1,116 @@
+"""The engine: everything that runs in one process, opened and closed in order.
+
+Any number of processes may open engines on one data directory. One of them monitors and drains;
+when it dies, another takes over (I6).
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from nobreak.engine.context import Context
+from nobreak.engine.leader import Leadership
+from nobreak.engine.leading import Leading
+from nobreak.engine.live import LiveSettings
+from nobreak.engine.modes import apply_use_external, choose
+from nobreak.engine.opening import opened
+from nobreak.engine.reload import SettingsWatcher
+from nobreak.engine.status import status
+from nobreak.engine.store import Store
+from nobreak.reporting.events import Reporter
+from nobreak.settings import Settings
+from nobreak.stores.external.http import Timeouts
+from nobreak.stores.external.open import open_external
+from nobreak.stores.interfaces import Journal
+from nobreak.words import Override
+
+MONITOR_LOCK = "monitor.lock"
+
+
+class Engine:
+    """An open nobreak: `async with Engine(settings, reporter) as engine: ...`.
+
+    `leads` False: never monitors or drains, as the short-lived commands don't.
+    `signals` True: SIGHUP makes it read the settings again.
+    """
+
+    def __init__(
+        self, settings: Settings, reporter: Reporter, *, leads: bool = True, signals: bool = False
+    ) -> None:
+        self._live = LiveSettings(settings)
+        self._reporter = reporter
+        self._leads = leads
+        self._signals = signals
+        self._leadership = Leadership(settings.local.data_dir / MONITOR_LOCK)
+        self._stack = AsyncExitStack()
+        self._context: Context | None = None
+        self._store: Store | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._context = self._store = None
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _open(self) -> None:
+        settings = self._live.current
+        context = await self._stack.enter_async_context(opened(settings, self._reporter))
+        self._context, self._store = context, Store(context)
+        if not self._leads:
+            return
+        await apply_use_external(context.board, context.now(), use_external=settings.use_external)
+        canary = open_external(settings.external, Timeouts(settings.health.timeout))
+        self._stack.push_async_callback(canary.aclose)
+        leading = Leading(context, self._live, self._leadership, canary)
+        watcher = SettingsWatcher(self._live, context, signals=self._signals)
+        tasks = [asyncio.create_task(leading.run()), asyncio.create_task(watcher.run())]
+        self._stack.push_async_callback(_cancelled, tasks)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._live.current
+
+    @property
+    def store(self) -> Store:
+        """Where objects are put and got."""
+        if self._store is None:
+            raise RuntimeError("the engine is not open: use `async with Engine(...)`")
+        return self._store
+
+    @property
+    def journal(self) -> Journal:
+        """What waits for the external store."""
+        return self._opened.journal
+
+    def status(self) -> dict[str, Any]:
+        """The state of this machine, ready for JSON: see `nobreak.engine.status`."""
+        return status(self._opened, self._live, self._leadership)
+
+    async def choose(self, override: Override, who: str) -> None:
+        """Change the mode by hand; `auto` gives it back to the monitor."""
+        await choose(self._opened.board, override, who, self._opened.now())
+
+    @property
+    def _opened(self) -> Context:
+        if self._context is None:
+            raise RuntimeError("the engine is not open: use `async with Engine(...)`")
+        return self._context
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

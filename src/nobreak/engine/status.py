@@ -1,0 +1,81 @@
+"""What `/api/storage-status` and `nobreak status` show: the seed's keys, and more."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from nobreak.engine.context import Context
+from nobreak.engine.leader import Leadership
+from nobreak.engine.live import LiveSettings
+from nobreak.engine.modes import failover_of
+
+SHOWN_TRANSITIONS = 10
+
+
+def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict[str, Any]:
+    """The state of this machine, ready for JSON. Takes microseconds, whatever the journal holds.
+
+    The seed's keys and types: `port` is a string, `last_check` an ISO time with offset or null.
+    Sizes are bytes, times and ages seconds.
+    """
+    notice, tally = context.board.read(), context.journal.tally()
+    settings, state = live.current, failover_of(context.board.read())
+    health, external = settings.health, settings.external
+    oldest = tally.oldest_acked_at
+    return {
+        "current_mode": notice.mode.value,
+        "external_server": {
+            "host": external.host,
+            "port": str(external.port),
+            "url": health.check_url,
+            "kind": external.kind.value,
+            "trusted": notice.trusted,
+        },
+        "monitor": {
+            "is_running": leadership.is_held(),
+            "check_interval": _plain(health.interval),
+            "consecutive_failures": state.failures,
+            "consecutive_successes": state.successes,
+            "max_failures": health.max_failures,
+            "last_check": notice.monitor.get("last_check"),
+            "min_successes": health.min_successes,
+            "fast_interval": _plain(health.fast_interval),
+            "timeout": _plain(health.timeout),
+            "phase": state.phase.value,
+            "last_ok": notice.monitor.get("last_ok"),
+            "last_detail": notice.monitor.get("last_detail"),
+            "response_time": notice.monitor.get("response_time"),
+            "pid": notice.leader or None,
+        },
+        "override": notice.override.value,
+        "use_external_storage": notice.use_external,
+        "journal": {
+            "entries": tally.entries,
+            "bytes": tally.bytes,
+            "oldest_age": None if oldest is None else max(0.0, round(context.now() - oldest, 3)),
+            "parked": tally.parked,
+        },
+        "drain": {
+            "active": bool(notice.drain),
+            "done": notice.drain.get("done"),
+            "left": notice.drain.get("left"),
+            "rate": notice.drain.get("rate"),
+            "eta": notice.drain.get("eta"),
+        },
+        "disk": {
+            "free": context.bodies.free_bytes(),
+            "full": context.room.full,
+        },
+        "transitions": [
+            {
+                "at": datetime.fromtimestamp(change.at, UTC).isoformat(),
+                "mode": change.mode.value,
+                "reason": change.reason,
+            }
+            for change in context.board.changes_of_mode(SHOWN_TRANSITIONS)
+        ],
+    }
+
+
+def _plain(seconds: float) -> int | float:
+    """Whole numbers as the seed writes them: 60, not 60.0."""
+    return int(seconds) if seconds == int(seconds) else seconds

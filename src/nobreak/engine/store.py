@@ -1,0 +1,234 @@
+"""The store that an application sees: it works the same before, during and after an outage."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from nobreak.core.routing import Held, Operation, Step, route
+from nobreak.engine.attempt import read_within
+from nobreak.engine.context import Context
+from nobreak.engine.doubts import Doubts
+from nobreak.engine.listing import list_page
+from nobreak.engine.names import checked
+from nobreak.engine.reading import ExternalReading, LocalReading, Reading, as_known
+from nobreak.engine.writing import Source, Writing, journalled
+from nobreak.errors import (
+    CorruptBodyError,
+    NotFoundError,
+    OutageError,
+    RangeNotSatisfiableError,
+    UnavailableError,
+)
+from nobreak.reporting.events import EventKind
+from nobreak.stores.external.base import Listing
+from nobreak.words import (
+    Attributes,
+    ByteRange,
+    Entry,
+    EntryKind,
+    ObjectInfo,
+    ObjectName,
+    RangeRequest,
+)
+
+AWAY = "the external store is away, and only it has this object"
+MAX_PAGE = 1000
+
+
+class Store:
+    """Put, get, head, delete, list and copy objects. Made by `nobreak.Engine`.
+
+    All methods raise `InvalidRequestError` for names that can't be, `LocalStoreError` and
+    `OutOfSpaceError` when this machine's disk fails, and `RefusedError` with the external
+    store's own answer when it is none of the others (403, 413, ...).
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._doubts = Doubts()
+        self._writing = Writing(context, self._doubts)
+
+    async def put(
+        self,
+        name: ObjectName,
+        source: Source,
+        *,
+        attributes: Attributes | None = None,
+        size: int | None = None,
+        md5: str | None = None,
+    ) -> ObjectInfo:
+        """Write an object; it is safe when this returns (I1).
+
+        `source`: bytes, or chunks of bytes as they come. `size` in bytes and `md5` in
+        hexadecimal, when they were announced: a body that differs is refused with
+        `BodyMismatchError` and leaves no trace.
+        """
+        checked(name)
+        announced = len(source) if isinstance(source, bytes) else size
+        spool = self._context.bodies.spool(announced)
+        write = (
+            self._writing.put_through
+            if self._step(Operation.PUT, name) is Step.TRY_EXTERNAL
+            else self._writing.put_here
+        )
+        try:
+            return await write(name, spool, source, attributes or Attributes(), md5)
+        finally:
+            await spool.aclose()
+
+    async def get(self, name: ObjectName, *, range_: RangeRequest | None = None) -> Reading:
+        """Begin to read an object, or a range of it. Close the reading in all cases.
+
+        Raises `NotFoundError`, `RangeNotSatisfiableError`, `CorruptBodyError`, and
+        `UnavailableError` at once when only the external store has it and is away (I2, I5).
+        """
+        checked(name)
+        while True:
+            step = self._step(Operation.GET, name)
+            if step is not Step.ANSWER_HERE:
+                return await self._get_external(name, step, range_)
+            reading = await self._get_here(name, range_)
+            if reading is not None:
+                return reading
+
+    async def read(self, name: ObjectName) -> bytes:
+        """A whole object at once. Raises what `get` raises."""
+        async with aclosing(await self.get(name)) as reading:
+            return b"".join([chunk async for chunk in reading.chunks()])
+
+    async def head(self, name: ObjectName) -> ObjectInfo:
+        """Look at an object. Raises what `get` raises."""
+        checked(name)
+        step = self._step(Operation.HEAD, name)
+        newest = self._context.journal.newest(name) if step is Step.ANSWER_HERE else None
+        if newest is not None and newest.kind is EntryKind.PUT:
+            return journalled(newest)
+        self._refuse_unless_external(name, step)
+        known = self._context.catalog.get(name)
+        receipt = known[1] if known else None
+        try:
+            info = await read_within(
+                self._context.external.head(name, receipt=receipt), self._patience
+            )
+        except OutageError as error:
+            raise self._failed(name, error) from error
+        self._context.link.answered()
+        return as_known(info, known, self._context.external.traits)
+
+    async def delete(self, name: ObjectName) -> None:
+        """Delete an object; one that is not there is a success. Safe when this returns (I1)."""
+        checked(name)
+        if self._step(Operation.DELETE, name) is Step.TRY_EXTERNAL:
+            await self._writing.delete_through(name)
+        else:
+            await self._writing.delete_here(name)
+
+    async def copy(
+        self, source: ObjectName, target: ObjectName, *, attributes: Attributes | None = None
+    ) -> ObjectInfo:
+        """Copy an object; `attributes` replace the source's when given. Raises as get and put."""
+        checked(target)
+        async with aclosing(await self.get(source)) as reading:
+            try:
+                return await self.put(
+                    target,
+                    reading.chunks(),
+                    attributes=reading.info.attributes if attributes is None else attributes,
+                    size=reading.info.size,
+                )
+            except OutageError as error:
+                raise UnavailableError(f"{source}: {error}") from error
+
+    async def list(
+        self, bucket: str, *, prefix: str = "", start_after: str = "", limit: int = MAX_PAGE
+    ) -> Listing:
+        """At most `limit` objects in the byte order of their keys, journalled ones merged in.
+
+        Raises `UnavailableError` while the external store is away: it alone knows all (I2).
+        """
+        step = self._step(Operation.LIST, ObjectName(bucket, ""))
+        lists = self._context.external.traits.lists
+        if lists and step is not Step.MERGE:
+            raise UnavailableError("the external store is away, and only it knows all objects")
+        try:
+            listing = await list_page(
+                self._context, bucket, prefix, start_after, max(1, min(limit, MAX_PAGE))
+            )
+        except OutageError as error:
+            raise self._failed(ObjectName(bucket, prefix), error) from error
+        return listing
+
+    async def walk(self, bucket: str, *, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        """All objects of a bucket, page by page. Raises what `list` raises."""
+        start_after = ""
+        while True:
+            page = await self.list(bucket, prefix=prefix, start_after=start_after)
+            for info in page.objects:
+                yield info
+            if not page.truncated or not page.objects:
+                return
+            start_after = page.objects[-1].name.key
+
+    @property
+    def _patience(self) -> float:
+        return self._context.writes.divert_after
+
+    def _step(self, operation: Operation, name: ObjectName) -> Step:
+        """Ask the routing table."""
+        newest = self._context.journal.newest(name)
+        held = Held.of(newest.kind if newest else None)
+        if held is Held.NOTHING and name in self._doubts:
+            held = Held.DOUBT
+        return route(operation, self._context.link.state(), held, self._context.writes.policy)
+
+    def _refuse_unless_external(self, name: ObjectName, step: Step) -> None:
+        if step is Step.NOT_FOUND:
+            raise NotFoundError(name)
+        if step is Step.REFUSE:
+            raise UnavailableError(f"{name}: {AWAY}")
+
+    def _failed(self, name: ObjectName, error: OutageError) -> UnavailableError:
+        """A read failed: suspect an outage, and tell the client to come again."""
+        self._context.link.failed(name, error)
+        return UnavailableError(f"{name}: the external store failed: {error}")
+
+    async def _get_external(
+        self, name: ObjectName, step: Step, range_: RangeRequest | None
+    ) -> Reading:
+        self._refuse_unless_external(name, step)
+        known = self._context.catalog.get(name)
+        receipt = known[1] if known else None
+        external = self._context.external
+        try:
+            download = await read_within(
+                external.get(name, range_=range_, receipt=receipt), self._patience
+            )
+        except OutageError as error:
+            raise self._failed(name, error) from error
+        self._context.link.answered()
+        info = as_known(download.info, known, external.traits)
+        return ExternalReading(download, info, self._context.link, self._patience)
+
+    async def _get_here(self, name: ObjectName, range_: RangeRequest | None) -> Reading | None:
+        """Read from the journal; None when the entry left it meanwhile."""
+        journal = self._context.journal
+        newest = journal.newest(name)
+        kept = journal.body(newest) if newest else None
+        if newest is None or newest.fingerprint is None or kept is None:
+            return None
+        size = newest.fingerprint.size
+        part = ByteRange(0, size) if range_ is None else range_.resolve(size)
+        if part is None:
+            raise RangeNotSatisfiableError(name, size)
+        try:
+            reader = await self._context.bodies.open_kept(kept, newest.fingerprint)
+        except CorruptBodyError as error:
+            if journal.get(newest.seq) is None:
+                return None
+            self._report_corrupt(newest, error)
+            raise
+        return LocalReading(journalled(newest), reader, part)
+
+    def _report_corrupt(self, entry: Entry, error: CorruptBodyError) -> None:
+        self._context.reporter.emit(
+            EventKind.BODY_CORRUPT, name=str(entry.name), reason=str(error), seq=entry.seq
+        )

@@ -1,0 +1,81 @@
+"""core.routing: the whole table, row by row, against the invariants."""
+
+from itertools import product
+
+import pytest
+
+from nobreak.core.pace import Pace, retry_in
+from nobreak.core.routing import Held, Link, Next, Operation, Outcome, Step, after, link, route
+from nobreak.words import EntryKind, Mode, WritePolicy
+
+READS = [Operation.GET, Operation.HEAD]
+WRITES = [Operation.PUT, Operation.DELETE]
+ROWS = list(product(Operation, Link, Held, WritePolicy))
+
+
+@pytest.mark.parametrize(("operation", "state", "held", "policy"), ROWS)
+def test_every_row_keeps_the_invariants(operation, state, held, policy):
+    step = route(operation, state, held, policy)
+    if state is not Link.OPEN:
+        assert step not in {Step.TRY_EXTERNAL, Step.MERGE}, "I5: nobody tries a dead server"
+    if operation in WRITES:
+        assert step in {Step.TRY_EXTERNAL, Step.JOURNAL}, "a write always has somewhere to go"
+        if held is not Held.NOTHING:
+            assert step is Step.JOURNAL, "I4: one key, one order"
+        if policy is WritePolicy.BACK:
+            assert step is Step.JOURNAL, "write-back acknowledges from local disk, always"
+    elif operation in READS:
+        if held is Held.PUT:
+            assert step is Step.ANSWER_HERE, "I2: the newest acked version is here"
+        elif held is Held.DELETE:
+            assert step is Step.NOT_FOUND, "I2: the newest acked version is its absence"
+        elif state is Link.OPEN:
+            assert step is Step.TRY_EXTERNAL
+        else:
+            assert step is Step.REFUSE, "I2: an honest 503, never a guess"
+    else:
+        assert step in {Step.MERGE, Step.REFUSE}, "I2: no list that hides an object"
+
+
+@pytest.mark.parametrize(("operation", "outcome"), list(product(Operation, Outcome)))
+def test_every_outcome_keeps_the_invariants(operation, outcome):
+    step = after(operation, outcome)
+    assert (step is Next.ACKNOWLEDGE) == (outcome is Outcome.DONE), "I1"
+    assert (step is Next.RELAY) == (outcome is Outcome.ANSWERED), "I8: answers are no outages"
+    if outcome in {Outcome.FAILED, Outcome.UNKNOWN, Outcome.SLOW}:
+        if operation in READS:
+            assert step is Next.REFUSE, "I2"
+        if operation in WRITES:
+            assert step in {Next.DIVERT, Next.DIVERT_IN_DOUBT}, "the client never sees it"
+            assert (step is Next.DIVERT) == (outcome is Outcome.FAILED), "I4: doubt is recorded"
+
+
+def test_the_link_follows_mode_and_trust():
+    assert link(Mode.EXTERNAL, trusted=True) is Link.OPEN
+    assert link(Mode.EXTERNAL, trusted=False) is Link.SUSPECT
+    assert link(Mode.LOCAL, trusted=True) is Link.CLOSED
+
+
+def test_held_speaks_of_the_newest_entry():
+    assert [Held.of(kind) for kind in (None, *EntryKind)] == [Held.NOTHING, Held.PUT, Held.DELETE]
+
+
+def test_the_drain_begins_gently_and_halves_on_failure():
+    pace = Pace(limit=16)
+    assert pace.allowed == 1
+    opened = []
+    for _ in range(200):
+        pace = pace.succeeded()
+        opened.append(pace.allowed)
+    assert opened == sorted(opened)
+    assert opened.index(2) < opened.index(4) < opened.index(8) < opened.index(16)
+    assert opened.index(16) > 16 * 6, "one more for each full window, not for each success"
+    assert pace.failed().allowed == 8
+    assert Pace(limit=16).failed().allowed == 1
+
+
+def test_retries_come_ever_later_up_to_a_limit():
+    waits = [retry_in(n, first=1, longest=60) for n in range(1, 10)]
+    assert waits[:4] == [1, 2, 4, 8]
+    assert waits[-1] == 60
+    assert retry_in(10_000, first=1, longest=60) == 60
