@@ -2,14 +2,17 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from nobreak.demo.seaweed import SeaweedServer
+from nobreak.stores.external.http import Timeouts
+from nobreak.stores.external.s3 import S3Store
 
+pytest.register_assert_rewrite("tests.contract", "tests.support")
 hypothesis.settings.register_profile("shared", deadline=None)  # this machine may be busy
 hypothesis.settings.load_profile("shared")
 
@@ -25,6 +28,22 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]
 
 
 @pytest.fixture
-def bucket_name() -> str:
-    """A name that no other test uses."""
-    return f"test-{secrets.token_hex(6)}"
+async def s3_store(seaweed: SeaweedServer) -> AsyncIterator[S3Store]:
+    """A driver for that server."""
+    store = S3Store(
+        seaweed.endpoint,
+        access_key=seaweed.access_key,
+        secret_key=seaweed.secret_key,
+        region=seaweed.region,
+        timeouts=Timeouts(connect=2.0, silence=10.0),
+    )
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def bucket(s3_store: S3Store) -> str:
+    """A new, empty bucket of that server."""
+    name = f"test-{secrets.token_hex(6)}"
+    await s3_store.create_bucket(name)
+    return name

@@ -201,6 +201,7 @@ class SeaweedServer:
             "ip": HOST,
             "ip.bind": HOST,
             "bucket": ",".join(self.buckets),
+            "s3.autoCreateBucket": "false",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "webdav": str(self._webdav).lower(),

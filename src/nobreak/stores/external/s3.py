@@ -1,0 +1,241 @@
+"""The driver of S3-compatible servers: every method one request, large bodies aside."""
+
+import base64
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from nobreak.errors import (
+    NotFoundError,
+    OutageError,
+    OutageKind,
+    RangeNotSatisfiableError,
+    RefusedError,
+)
+from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.http import HttpClient, Timeouts
+from nobreak.stores.external.reading import HttpDownload, read_back
+from nobreak.stores.external.s3_client import S3Client, read_answer
+from nobreak.stores.external.s3_headers import (
+    etag_of,
+    extent_of,
+    headers_of,
+    md5_of,
+    object_info,
+)
+from nobreak.stores.external.s3_listing import MAX_KEYS, S3Lister
+from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender
+from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
+from nobreak.stores.external.sending import exactly
+from nobreak.stores.external.sigv4 import Credentials
+from nobreak.words import (
+    Attributes,
+    ByteRange,
+    Fingerprint,
+    ObjectInfo,
+    ObjectName,
+    RangeRequest,
+    Receipt,
+)
+
+NOT_FOUND = 404
+CONFLICT = 409
+RANGE_NOT_SATISFIABLE = 416
+
+
+class S3Store:
+    """An `ExternalStore` over S3, path-style. `endpoint`: `http(s)://host:port`."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        access_key: str,
+        secret_key: str,
+        region: str,
+        timeouts: Timeouts,
+        plan: MultipartPlan | None = None,
+    ) -> None:
+        self._http = HttpClient(timeouts)
+        self._client = S3Client(endpoint, Credentials(access_key, secret_key, region), self._http)
+        self._plan = plan or MultipartPlan()
+        self._multipart = MultipartSender(self._client, self._plan)
+        self._lister = S3Lister(self._client)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(keeps_attributes=True, chooses_names=False, lists=True)
+
+    @property
+    def client(self) -> S3Client:
+        """Signed requests of any kind to the same server."""
+        return self._client
+
+    async def put(self, name: ObjectName, body: Body, attributes: Attributes) -> Receipt:
+        headers = headers_of(attributes)
+        size = body.size
+        if size is None:
+            size = (await body.finished()).size
+        if size > self._plan.threshold:
+            return await self._multipart.put(name, body, size, headers)
+        headers["content-length"] = str(size)
+        if body.fingerprint is not None:
+            digest = bytes.fromhex(body.fingerprint.md5)
+            headers["content-md5"] = base64.b64encode(digest).decode()
+        data = exactly(size, body.chunks())
+        async with self._client.call(
+            "PUT", name.bucket, name.key, headers=headers, data=data, changes=True
+        ) as response:
+            etag, stated = etag_of(response.headers), md5_of(response.headers)
+        ours = (await body.finished()).md5
+        if stated is not None and stated != ours:
+            detail = f"{name} arrived as {stated}, not {ours}"
+            raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
+        return Receipt(etag=etag)
+
+    async def get(
+        self,
+        name: ObjectName,
+        *,
+        range_: RangeRequest | None = None,
+        receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
+    ) -> HttpDownload:
+        headers = {"range": range_.header()} if range_ else {}
+        async with AsyncExitStack() as stack:
+            try:
+                response = await stack.enter_async_context(
+                    self._client.call("GET", name.bucket, name.key, headers=headers)
+                )
+            except RefusedError as error:
+                if error.status == RANGE_NOT_SATISFIABLE:
+                    size = (await self.head(name)).size
+                    raise RangeNotSatisfiableError(name, size) from error
+                if error.code == "NoSuchKey":
+                    raise NotFoundError(name) from error
+                raise
+            return _download(name, range_, response, stack)
+
+    async def head(
+        self,
+        name: ObjectName,
+        *,
+        receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
+    ) -> ObjectInfo:
+        return (await self._look(name))[0]
+
+    async def delete(
+        self,
+        name: ObjectName,
+        *,
+        receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
+    ) -> None:
+        try:
+            async with self._client.call("DELETE", name.bucket, name.key, changes=True):
+                pass
+        except RefusedError as error:
+            if error.code != "NoSuchKey":
+                raise
+
+    async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
+        try:
+            info, stated = await self._look(name)
+        except NotFoundError:
+            return False
+        if info.size != fingerprint.size:
+            return False
+        if stated is not None:
+            return stated == fingerprint.md5
+        if info.etag and info.etag == receipt.etag:
+            return True
+        try:
+            return await read_back(await self.get(name), fingerprint)
+        except NotFoundError:
+            return False
+
+    async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
+        limit = min(limit, MAX_KEYS)
+        return await self._lister.list(bucket, prefix=prefix, start_after=start_after, limit=limit)
+
+    async def list_buckets(self) -> tuple[str, ...]:
+        """The names of all buckets that the key pair may see."""
+        async with self._client.call("GET") as response:
+            answer = await read_answer(response)
+        try:
+            return read_buckets(answer)
+        except XmlError as error:
+            raise OutageError(OutageKind.BROKEN, str(error), in_doubt=False) from error
+
+    async def create_bucket(self, bucket: str) -> None:
+        """Make a bucket. Raises `RefusedError` (409) when there is one of this name."""
+        region = self._client.credentials.region
+        data = b"" if region == "us-east-1" else bucket_location(region)
+        async with self._client.call("PUT", bucket, data=data, changes=True):
+            pass
+
+    async def ensure_bucket(self, bucket: str) -> None:
+        """Make the bucket if it isn't there."""
+        if await self._has_bucket(bucket):
+            return
+        try:
+            await self.create_bucket(bucket)
+        except RefusedError as error:
+            if error.status != CONFLICT or not await self._has_bucket(bucket):
+                raise
+
+    async def aclose(self) -> None:
+        await self._multipart.aclose()
+        await self._http.aclose()
+
+    async def _has_bucket(self, bucket: str) -> bool:
+        try:
+            async with self._client.call("HEAD", bucket):
+                return True
+        except RefusedError as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+
+    async def _look(self, name: ObjectName) -> tuple[ObjectInfo, str | None]:
+        """The object and the MD5 that its ETag states, if it states one.
+
+        A 404 to HEAD has no body to tell a missing object from a missing bucket, so we ask.
+        """
+        try:
+            async with self._client.call("HEAD", name.bucket, name.key) as response:
+                _, size = _extent(response)
+                info = object_info(name, response.headers, size)
+                return info, md5_of(response.headers)
+        except RefusedError as error:
+            if error.status != NOT_FOUND:
+                raise
+            if not await self._has_bucket(name.bucket):
+                message = f"there is no bucket {name.bucket}"
+                raise RefusedError(NOT_FOUND, "NoSuchBucket", message) from error
+            raise NotFoundError(name) from error
+
+
+def _extent(response: aiohttp.ClientResponse) -> tuple[ByteRange, int]:
+    try:
+        return extent_of(response.headers)
+    except ValueError as error:
+        detail = "a senseless answer: an object without a size"
+        raise OutageError(OutageKind.BROKEN, detail, in_doubt=False) from error
+
+
+def _download(
+    name: ObjectName,
+    range_: RangeRequest | None,
+    response: aiohttp.ClientResponse,
+    connection: AsyncExitStack,
+) -> HttpDownload:
+    """The bytes that were asked for, also from a server that ignored the range."""
+    sent, size = _extent(response)
+    wanted = range_.resolve(size) if range_ else ByteRange(0, size)
+    if wanted is None:
+        raise RangeNotSatisfiableError(name, size)
+    if not sent.start <= wanted.start <= wanted.stop <= sent.stop:
+        detail = "a senseless answer: another range than was asked for"
+        raise OutageError(OutageKind.BROKEN, detail, in_doubt=False)
+    info = object_info(name, response.headers, size)
+    skip = wanted.start - sent.start
+    return HttpDownload(info, wanted, response, connection.pop_all(), skip=skip)

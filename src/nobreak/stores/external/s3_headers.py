@@ -1,0 +1,105 @@
+"""Between the headers of S3 and our words: attributes, ETags, sizes."""
+
+import base64
+import re
+from collections.abc import Mapping
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+
+from nobreak.errors import InvalidRequestError
+from nobreak.stores.external.reading import http_date, plain_etag
+from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo, ObjectName
+
+METADATA_PREFIX = "x-amz-meta-"
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_PLAIN = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+def headers_of(attributes: Attributes) -> dict[str, str]:
+    """The headers that carry these attributes. Raises `InvalidRequestError`."""
+    headers = {}
+    for name, value in attributes.headers.items():
+        if name not in CONTENT_HEADERS or _CONTROL.search(value):
+            raise InvalidRequestError(f"{name!r} can't be kept as a content header")
+        headers[name] = value
+    for name, value in attributes.metadata.items():
+        if not _TOKEN.fullmatch(name):
+            raise InvalidRequestError(f"{name!r} can't be the name of metadata")
+        headers[METADATA_PREFIX + name] = _encode_metadata(value)
+    return headers
+
+
+def attributes_of(headers: Mapping[str, str]) -> Attributes:
+    """The attributes that an answer's headers carry."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return Attributes(
+        headers={name: lowered[name] for name in CONTENT_HEADERS if name in lowered},
+        metadata={
+            name.removeprefix(METADATA_PREFIX): _decode_metadata(value)
+            for name, value in lowered.items()
+            if name.startswith(METADATA_PREFIX)
+        },
+    )
+
+
+def _encode_metadata(value: str) -> str:
+    """Plain ASCII as it is, all else as one encoded word of RFC 2047, as AWS gives it back."""
+    if _PLAIN.fullmatch(value) and "=?" not in value:
+        return value
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+
+
+def _decode_metadata(value: str) -> str:
+    if "=?" not in value:
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        return value
+
+
+def etag_of(headers: Mapping[str, str]) -> str:
+    """The ETag without quotes; empty when there is none."""
+    return plain_etag(headers.get("ETag", ""))
+
+
+def md5_of(headers: Mapping[str, str]) -> str | None:
+    """The MD5 that the server states by its ETag, or None where the ETag is something else.
+
+    Of multipart uploads and of bodies encrypted with keys of KMS or of the customer it is.
+    Source: "Common Response Headers" in the Amazon S3 API reference.
+    """
+    encryption = headers.get("x-amz-server-side-encryption", "")
+    if encryption.startswith("aws:kms"):
+        return None
+    if "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return None
+    etag = etag_of(headers)
+    return etag if _MD5.fullmatch(etag) else None
+
+
+def object_info(name: ObjectName, headers: Mapping[str, str], size: int) -> ObjectInfo:
+    """What an answer to HEAD or GET says of an object."""
+    return ObjectInfo(
+        name=name,
+        size=size,
+        etag=etag_of(headers),
+        modified=http_date(headers.get("Last-Modified", "")),
+        attributes=attributes_of(headers),
+    )
+
+
+def extent_of(headers: Mapping[str, str]) -> tuple[ByteRange, int]:
+    """Which bytes an answer carries, and the size of the whole object.
+
+    Raises `ValueError` when the headers don't tell.
+    """
+    if partial := _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "")):
+        first, last, size = map(int, partial.groups())
+        return ByteRange(first, last + 1), size
+    length = int(headers.get("Content-Length", ""))
+    return ByteRange(0, length), length

@@ -1,0 +1,145 @@
+"""S3's XML, read with expat: no document types, no entities of their own, bounded depth."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from nobreak.errors import NobreakError
+
+MAX_DEPTH = 16
+
+
+class XmlError(NobreakError):
+    """Not XML, or XML that nobody should send."""
+
+
+@dataclass(slots=True)
+class Element:
+    """An element: its name without namespace, its own text, its children."""
+
+    tag: str
+    text: str = ""
+    children: "list[Element]" = field(default_factory=list)
+
+    def all(self, tag: str) -> "Iterator[Element]":
+        """The children of this name."""
+        return (child for child in self.children if child.tag == tag)
+
+    def text_of(self, tag: str, default: str = "") -> str:
+        """The text of the first child of this name."""
+        return next((child.text for child in self.all(tag)), default)
+
+
+def parse(document: bytes) -> Element:
+    """The root element. Raises `XmlError`."""
+    builder = _Builder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.text
+    parser.StartDoctypeDeclHandler = builder.refuse
+    try:
+        parser.Parse(document.strip(), True)
+    except expat.ExpatError as error:
+        raise XmlError(f"not XML: {error}") from error
+    return builder.root.children[0]
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.root = Element("")
+        self._open = [self.root]
+
+    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+        if len(self._open) > MAX_DEPTH:
+            raise XmlError("too many elements inside of each other")
+        element = Element(tag.rpartition(":")[2])
+        self._open[-1].children.append(element)
+        self._open.append(element)
+
+    def end(self, _tag: str) -> None:
+        self._open.pop()
+
+    def text(self, text: str) -> None:
+        self._open[-1].text += text
+
+    def refuse(self, *_declaration: object) -> None:
+        raise XmlError("a document type is not allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as ListObjectsV2 shows it; `modified` is ISO 8601, `etag` has no quotes."""
+
+    key: str
+    size: int
+    etag: str
+    modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One answer of ListObjectsV2; `token` is what continues it."""
+
+    objects: tuple[ListedObject, ...]
+    truncated: bool
+    token: str
+
+
+def read_list_page(document: bytes) -> ListPage:
+    """Read a ListBucketResult. Raises `XmlError`.
+
+    With `EncodingType` url, keys are form-encoded: a plus sign means a space.
+    """
+    root = parse(document)
+    decode = unquote_plus if root.text_of("EncodingType") == "url" else str
+    try:
+        objects = tuple(
+            ListedObject(
+                key=decode(item.text_of("Key")),
+                size=int(item.text_of("Size")),
+                etag=item.text_of("ETag").strip('"'),
+                modified=item.text_of("LastModified"),
+            )
+            for item in root.all("Contents")
+        )
+    except ValueError as error:
+        raise XmlError(f"a listing without sizes: {error}") from error
+    truncated = root.text_of("IsTruncated") == "true"
+    return ListPage(objects, truncated, root.text_of("NextContinuationToken"))
+
+
+def read_buckets(document: bytes) -> tuple[str, ...]:
+    """The names in a ListAllMyBucketsResult. Raises `XmlError`."""
+    lists = parse(document).all("Buckets")
+    return tuple(bucket.text_of("Name") for found in lists for bucket in found.all("Bucket"))
+
+
+def read_error(document: bytes) -> tuple[str, str]:
+    """Code and message of an Error; empty when it is none."""
+    try:
+        root = parse(document)
+    except XmlError:
+        return "", ""
+    return root.text_of("Code"), root.text_of("Message")
+
+
+def complete_upload(etags: Sequence[str]) -> bytes:
+    """The CompleteMultipartUpload of these parts, in order, numbered from one."""
+    parts = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+        for number, etag in enumerate(etags, 1)
+    )
+    return f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+
+
+def bucket_location(region: str) -> bytes:
+    """The CreateBucketConfiguration for a region."""
+    return (
+        "<CreateBucketConfiguration><LocationConstraint>"
+        f"{escape(region)}"
+        "</LocationConstraint></CreateBucketConfiguration>"
+    ).encode()
