@@ -146,7 +146,7 @@ class Drain:
         self._progress.count(entry, gone=left.gone)
 
     async def _settle(self, entry: Entry) -> None:
-        """Look again at what was in doubt: did an older request land on it since (I4)?"""
+        """Look again at what was in doubt: an older request may have landed (I4)."""
         if await holds(self._context, entry, entry.receipt):
             left = await self._context.journal.forget(entry)
             await clear_away(self._context, left)

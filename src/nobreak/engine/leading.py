@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from nobreak.engine.announcing import Announcer
@@ -14,7 +14,7 @@ from nobreak.engine.monitor import Monitor
 from nobreak.engine.probing import build_probe
 from nobreak.engine.title import Title
 from nobreak.errors import NobreakError
-from nobreak.reporting.events import EventKind
+from nobreak.reporting.events import EventKind, FieldValue, Reporter
 from nobreak.stores.external.base import ExternalStore
 from nobreak.stores.interfaces import Notice
 
@@ -52,6 +52,15 @@ class Leading:
                 finally:
                     self.leads = False
             await asyncio.sleep(AFTER_TROUBLE)
+
+    def as_reporter(self) -> Reporter:
+        """A reporter that speaks only while this process leads: what all see, one says."""
+        return _Spokesman(self)
+
+    def tell(self, kind: EventKind, fields: Mapping[str, FieldValue]) -> None:
+        """Report on behalf of all processes, if it is ours to do so."""
+        if self.leads:
+            self._context.reporter.emit(kind, **fields)
 
     async def _lead(self) -> None:
         announcer = Announcer(self._context.reporter, self._live.rules, self._live.timeout)
@@ -100,3 +109,13 @@ class Leading:
             return replace(notice, leader=pid), None
 
         await self._context.board.update(decide)
+
+
+class _Spokesman:
+    """See `Leading.as_reporter`."""
+
+    def __init__(self, leading: Leading) -> None:
+        self._leading = leading
+
+    def emit(self, kind: EventKind, /, **fields: FieldValue) -> None:
+        self._leading.tell(kind, fields)

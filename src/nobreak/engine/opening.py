@@ -10,13 +10,13 @@ from pathlib import Path
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
+from nobreak.engine.drivers import open_external
 from nobreak.engine.link import Link
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.errors import LocalStoreError
 from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings
 from nobreak.stores.external.http import Timeouts
-from nobreak.stores.external.open import open_external
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk, translated
 from nobreak.stores.local.folders import make_folder

@@ -5,11 +5,13 @@ when it dies, another takes over (I6).
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from nobreak.engine.context import Context
+from nobreak.engine.drivers import open_external
 from nobreak.engine.leader import Leadership
 from nobreak.engine.leading import Leading
 from nobreak.engine.live import LiveSettings
@@ -19,9 +21,8 @@ from nobreak.engine.reload import SettingsWatcher
 from nobreak.engine.status import status
 from nobreak.engine.store import Store
 from nobreak.reporting.events import Reporter
-from nobreak.settings import Settings
+from nobreak.settings import Settings, load_settings
 from nobreak.stores.external.http import Timeouts
-from nobreak.stores.external.open import open_external
 from nobreak.stores.interfaces import Journal
 from nobreak.words import Override
 
@@ -31,17 +32,24 @@ MONITOR_LOCK = "monitor.lock"
 class Engine:
     """An open nobreak: `async with Engine(settings, reporter) as engine: ...`.
 
-    `leads` False: never monitors or drains, as the short-lived commands don't.
-    `signals` True: SIGHUP makes it read the settings again.
+    `leads` False: never monitors or drains, as the short-lived commands don't. `on_sighup`: that
+    signal makes it read the settings again, as an edit of the file does; `reload` reads them.
     """
 
     def __init__(
-        self, settings: Settings, reporter: Reporter, *, leads: bool = True, signals: bool = False
+        self,
+        settings: Settings,
+        reporter: Reporter,
+        *,
+        leads: bool = True,
+        on_sighup: bool = False,
+        reload: Callable[[], Settings] = load_settings,
     ) -> None:
         self._live = LiveSettings(settings)
         self._reporter = reporter
         self._leads = leads
-        self._signals = signals
+        self._on_sighup = on_sighup
+        self._reload = reload
         self._leadership = Leadership(settings.local.data_dir / MONITOR_LOCK)
         self._stack = AsyncExitStack()
         self._context: Context | None = None
@@ -74,9 +82,18 @@ class Engine:
         canary = open_external(settings.external, Timeouts(settings.health.timeout))
         self._stack.push_async_callback(canary.aclose)
         leading = Leading(context, self._live, self._leadership, canary)
-        watcher = SettingsWatcher(self._live, context, signals=self._signals)
-        tasks = [asyncio.create_task(leading.run()), asyncio.create_task(watcher.run())]
+        watcher = SettingsWatcher(settings, self._reload, self._apply, leading.as_reporter())
+        tasks = [
+            asyncio.create_task(leading.run()),
+            asyncio.create_task(watcher.run(on_sighup=self._on_sighup)),
+        ]
         self._stack.push_async_callback(_cancelled, tasks)
+
+    async def _apply(self, settings: Settings) -> None:
+        """Settings that apply without a restart have changed."""
+        self._live.current = settings
+        context = self._opened
+        await apply_use_external(context.board, context.now(), use_external=settings.use_external)
 
     @property
     def settings(self) -> Settings:
