@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.contract.external_store import ExternalStoreContract, ExternalStoreOutageContract
 from tests.support.children import upload_server
 
 from nobreak.errors import (
@@ -42,6 +43,33 @@ async def store(seed_server):
     store = UploadStore(seed_server.url, timeouts=Timeouts(connect=1.0, silence=1.0))
     yield store
     await store.aclose()
+
+
+class TestTheContract(ExternalStoreContract):
+    @pytest.fixture
+    def bucket(self) -> str:
+        return "nobreak"
+
+    async def test_a_deleted_object_is_gone_and_deleting_again_succeeds(self, store, bucket):
+        """The seed's server can't delete: the file stays, the catalog forgets its name."""
+        name = ObjectName(bucket, "k")
+        receipt = await store.put(name, MemoryBody(TEXT), Attributes())
+        await store.delete(name, receipt=receipt)
+        await store.delete(name, receipt=receipt)
+
+
+class TestOutages(ExternalStoreOutageContract):
+    @pytest.fixture
+    async def store_at(self):
+        stores = []
+
+        def make(port: int, timeouts: Timeouts) -> UploadStore:
+            stores.append(UploadStore(f"http://127.0.0.1:{port}", timeouts=timeouts))
+            return stores[-1]
+
+        yield make
+        for store in stores:
+            await store.aclose()
 
 
 async def read(download) -> bytes:
@@ -114,12 +142,6 @@ async def test_without_a_receipt_there_is_no_object(store):
             await store.head(NAME, receipt=receipt)
         await store.delete(NAME, receipt=receipt)
     assert not await store.holds(NAME, MemoryBody(b"").fingerprint, Receipt(remote="gone"))
-
-
-async def test_a_server_that_cannot_delete_is_no_error(store):
-    """The seed's server can't: the catalog forgets the name, the file stays."""
-    receipt = await store.put(NAME, MemoryBody(TEXT), Attributes())
-    await store.delete(NAME, receipt=receipt)
 
 
 async def test_holds_compares_size_and_bytes(store):

@@ -69,7 +69,7 @@ def rclone_webdav(
     files = folder / "files"
     files.mkdir()
     command = [str(BIN / "rclone"), "serve", "webdav", "--addr", f"127.0.0.1:{port}"]
-    command += ["--config", os.devnull, "--dir-cache-time", "0", *flags]
+    command += ["--config", os.devnull, *flags]
     if user:
         command += ["--user", user, "--pass", password]
     return Child([*command, str(files)], port, folder / "rclone.log")

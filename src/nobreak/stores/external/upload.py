@@ -28,7 +28,15 @@ from nobreak.errors import (
 )
 from nobreak.stores.external.base import Body, Listing, Traits
 from nobreak.stores.external.http import HttpClient, Timeouts
-from nobreak.stores.external.reading import HttpDownload, look, open_download, read_back, refused
+from nobreak.stores.external.reading import (
+    ABSENT,
+    HttpDownload,
+    look,
+    open_download,
+    read_back,
+    refused,
+)
+from nobreak.stores.external.sending import arrived, exactly
 from nobreak.words import (
     Attributes,
     Fingerprint,
@@ -42,7 +50,6 @@ MAX_ANSWER_BYTES = 65536
 MAX_FILENAME = 1024
 LONGEST_STEM, LONGEST_SUFFIX = 100, 20
 METHOD_UNKNOWN = frozenset({405, 501})
-ABSENT = frozenset({404, 410})
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,255}")
 OTHER_THAN_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -69,12 +76,13 @@ class UploadStore:
         refuse a form without Content-Length.
         """
         size = body.size if body.size is not None else (await body.finished()).size
+        chunks = await arrived(exactly(size, body.chunks()))
         form = Form(form_filename(name.key), attributes.content_type)
         async with self._http.request(
             "POST",
             f"{self._base}/upload",
             headers=form.headers(size),
-            data=form.around(body),
+            data=form.around(chunks),
             changes=True,
         ) as response:
             if response.status >= 300:  # noqa: PLR2004 - not the class of success
@@ -158,9 +166,10 @@ class Form:
             "Content-Length": str(len(self._head) + size + len(self._tail)),
         }
 
-    async def around(self, body: Body) -> AsyncIterator[bytes]:
+    async def around(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The whole form, with the file's bytes in its middle."""
         yield self._head
-        async for chunk in body.chunks():
+        async for chunk in chunks:
             yield chunk
         yield self._tail
 
