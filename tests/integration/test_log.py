@@ -1,11 +1,13 @@
 """The log file: the seed's lines, rotation of ours and of logrotate, nothing lost or torn."""
 
+import fcntl
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from tests.support.reports import log_settings
 
 from nobreak.lang import Lang
+from nobreak.reporting import logfile
 from nobreak.reporting.events import EventKind
 from nobreak.reporting.hub import Hub
 from nobreak.reporting.log import HealthLog
@@ -146,16 +149,68 @@ def test_four_processes_write_and_rotate_without_losing_or_tearing_a_line(tmp_pa
     assert written == [(who, n) for who in range(4) for n in range(count)]
 
 
+def test_a_rotation_that_another_process_has_begun_is_left_to_it_and_not_waited_for(tmp_path):
+    """I5: a process that was stopped in mid-rotation holds nobody up."""
+    path = tmp_path / "health.log"
+    log = LogFile(path, max_bytes=5, backups=3)
+    log.append("first")
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        log.append("second")
+        assert all_logs(tmp_path) == [path]
+    log.append("third")
+    assert lines_of(*all_logs(tmp_path)) == ["third", "first", "second"]
+
+
+def test_a_file_that_another_process_has_just_rotated_is_not_rotated_twice(tmp_path, monkeypatch):
+    path = tmp_path / "health.log"
+    log = LogFile(path, max_bytes=5, backups=3)
+    log.append("first")
+    flock = fcntl.flock
+
+    def too_late(descriptor, operation):
+        if operation & fcntl.LOCK_EX:
+            path.rename(tmp_path / "health.log.1")
+            path.write_text("other\n")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    log.append("second")
+    assert lines_of(*all_logs(tmp_path)) == ["other", "second", "first"]
+
+
 # --- what others do to the file ----------------------------------------------------------------
 
 
-def test_a_log_that_was_moved_deleted_or_replaced_is_opened_anew(tmp_path):
-    path = tmp_path / "health.log"
+def test_a_log_that_was_moved_is_followed_for_a_moment_then_made_anew(tmp_path, monkeypatch):
+    """So that logrotate's `create` finds nothing to overwrite."""
+    monkeypatch.setattr(logfile, "GRACE", 0.2)
+    path, moved = tmp_path / "health.log", tmp_path / "moved"
     log = LogFile(path, max_bytes=0, backups=3)
     log.append("one")
-    path.rename(tmp_path / "moved")
+    path.rename(moved)
     log.append("two")
-    assert (lines_of(tmp_path / "moved"), lines_of(path)) == (["one"], ["two"])
+    assert (lines_of(moved), path.exists()) == (["one", "two"], False)
+    time.sleep(0.3)
+    log.append("three")
+    assert (lines_of(moved), lines_of(path)) == (["one", "two"], ["three"])
+
+
+def test_a_log_that_was_moved_a_while_ago_is_made_anew_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(logfile, "GRACE", 0.2)
+    path, moved = tmp_path / "health.log", tmp_path / "moved"
+    log = LogFile(path, max_bytes=0, backups=3)
+    log.append("one")
+    path.rename(moved)
+    time.sleep(0.3)
+    log.append("two")
+    assert (lines_of(moved), lines_of(path)) == (["one"], ["two"])
+
+
+def test_a_log_that_was_deleted_replaced_or_truncated_goes_on(tmp_path):
+    path = tmp_path / "health.log"
+    log = LogFile(path, max_bytes=0, backups=3)
+    log.append("two")
     path.unlink()
     log.append("three")
     assert lines_of(path) == ["three"]
@@ -186,7 +241,8 @@ def test_a_line_written_into_a_file_just_deleted_is_written_again(tmp_path, monk
 
 @pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
 @pytest.mark.parametrize("how", ["", "copytruncate", "create 0600", "nocreate"])
-def test_logrotate_takes_the_log_and_no_line_is_lost(how, tmp_path):
+def test_logrotate_takes_the_log_and_no_line_is_lost(how, tmp_path, monkeypatch):
+    monkeypatch.setattr(logfile, "GRACE", 0.1)
     path = tmp_path / "health.log"
     tmp_path.chmod(0o755)
     log = LogFile(path, max_bytes=0, backups=3)
@@ -198,9 +254,29 @@ def test_logrotate_takes_the_log_and_no_line_is_lost(how, tmp_path):
         rotate = [LOGROTATE, "--force", "--state", str(tmp_path / "state"), str(config)]
         done = subprocess.run(rotate, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 0, done.stderr
+        time.sleep(0.15)
     log.append("line 4")
     assert len(all_logs(tmp_path)) == 5
     assert lines_of(*reversed(all_logs(tmp_path))) == [f"line {n}" for n in range(5)]
+
+
+@pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
+def test_logrotate_may_take_the_log_while_two_processes_write(tmp_path):
+    path, count = tmp_path / "health.log", 30_000
+    tmp_path.chmod(0o755)
+    config = tmp_path / "conf"
+    config.write_text(f"{path} {{\n rotate 900\n create 0640\n}}\n")
+    config.chmod(0o644)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(who), str(count), "0"])
+        for who in range(2)
+    ]
+    rotate = [LOGROTATE, "--force", "--state", str(tmp_path / "state"), str(config)]
+    while any(writer.poll() is None for writer in writers):
+        subprocess.run(rotate, capture_output=True, timeout=30, check=False)
+    assert len(all_logs(tmp_path)) > 5
+    written = sorted(tuple(map(int, line.split()[:2])) for line in lines_of(*all_logs(tmp_path)))
+    assert written == [(who, n) for who in range(2) for n in range(count)]
 
 
 # --- where it can't be written -----------------------------------------------------------------

@@ -1,9 +1,11 @@
 """A log file that several processes append to, and that we or logrotate may rotate at any time.
 
 Each line is one write in append mode, so lines never mix, and nobody waits for a lock. Before
-each write the file's identity is compared with the path's: one that was moved, deleted or
-replaced is opened anew. Only rotation takes a lock, on the file that is rotated, and never
-waits for it: a process that can't have it leaves the work to the one that has it.
+each write the file's identity is compared with the path's: one that was replaced or deleted
+is opened anew. Where the path leads to nothing, whoever moved the file away gets a moment to
+put a new one there, and lines go on into the old one: logrotate's `create` would otherwise
+overwrite a file that we were quicker to make. Only rotation takes a lock, on the file that is
+rotated, and never waits for it: who can't have it leaves the work to the process that has it.
 
 A line can't be lost between that look and the write: it then lands in the file that was moved
 away, and if that one was deleted, it is written again.
@@ -15,9 +17,12 @@ import fcntl
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 ATTEMPTS = 3
+GRACE = 1.0
+"""How long a path may lead to nothing before we make a new file there (seconds)."""
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 MODE = 0o640
 
@@ -30,6 +35,7 @@ class LogFile:
         self._max_bytes = max_bytes
         self._backups = backups
         self._descriptor: int | None = None
+        self._missing_since: float | None = None
         self._torn = False
         self._lock = threading.Lock()
 
@@ -61,7 +67,7 @@ class LogFile:
 
     def _current(self) -> int:
         """The descriptor of what is at the path now."""
-        if self._descriptor is not None and self._moved():
+        if self._descriptor is not None and self._left_behind():
             self._close()
         if self._descriptor is None:
             try:
@@ -71,18 +77,26 @@ class LogFile:
                 self._descriptor = os.open(self.path, FLAGS, MODE)
         return self._descriptor
 
-    def _moved(self) -> bool:
-        """Whether the path no longer leads to the file that is open."""
+    def _left_behind(self) -> bool:
+        """Whether to open the path anew: it leads elsewhere, or to nothing for good."""
+        here = os.fstat(self._open())
         try:
             there = self.path.stat()
         except FileNotFoundError:
-            return True
-        return not os.path.samestat(there, os.fstat(self._open()))
+            return here.st_nlink == 0 or self._gone_for_long(here)
+        self._missing_since = None
+        return not os.path.samestat(there, here)
+
+    def _gone_for_long(self, here: os.stat_result) -> bool:
+        """A file's ctime tells when it was moved, until our next line changes it."""
+        if self._missing_since is None:
+            self._missing_since = here.st_ctime
+        return abs(time.time() - self._missing_since) >= GRACE
 
     def _deleted(self) -> bool:
         """Whether the line just written is in a file that nobody can find any more."""
         here = os.fstat(self._open())
-        return stat.S_ISREG(here.st_mode) and here.st_nlink == 0 and self._moved()
+        return stat.S_ISREG(here.st_mode) and here.st_nlink == 0 and self._left_behind()
 
     def _open(self) -> int:
         assert self._descriptor is not None  # noqa: S101 - for the type checker: callers opened it
@@ -119,8 +133,9 @@ class LogFile:
         try:
             # Where we may write the file but not its folder, it has to grow.
             with contextlib.suppress(OSError):
-                if not self._moved():
+                if os.path.samestat(self.path.stat(), os.fstat(descriptor)):
                     self._shift()
+                    os.close(os.open(self.path, FLAGS, MODE))
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 

@@ -24,7 +24,7 @@ def read_env_file(
     can't be read, or when a line that speaks of one of `names` makes no sense.
     """
     try:
-        with path.open(encoding="utf-8-sig") as stream:
+        with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError as error:
         if not required:
