@@ -1,0 +1,41 @@
+"""The implementations that every contract test runs against. Add one here, pass all tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.sqlite.board import SqliteBoard
+from nobreak.stores.sqlite.catalog import SqliteCatalog
+from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.journal import SqliteJournal
+
+
+class Ledger(NamedTuple):
+    journal: Journal
+    catalog: Catalog
+    board: Board
+
+
+@pytest.fixture(params=["sqlite"])
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    database = await Database.open(tmp_path / "journal.db")
+    yield Ledger(SqliteJournal(database), SqliteCatalog(database), SqliteBoard(database))
+    await database.aclose()
+
+
+@pytest.fixture
+def journal(ledger: Ledger) -> Journal:
+    return ledger.journal
+
+
+@pytest.fixture
+def catalog(ledger: Ledger) -> Catalog:
+    return ledger.catalog
+
+
+@pytest.fixture
+def board(ledger: Ledger) -> Board:
+    return ledger.board

@@ -1,0 +1,253 @@
+"""What every journal promises, whatever it is made of."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.words import (
+    Attributes,
+    EntryKind,
+    EntryState,
+    Fingerprint,
+    ObjectName,
+    Receipt,
+)
+
+PUT, DELETE = EntryKind.PUT, EntryKind.DELETE
+NOW = 1_700_000_000.0
+RECEIPT = Receipt(remote="r", etag="e")
+
+
+def name(key, bucket="b"):
+    return ObjectName(bucket, key)
+
+
+def put(key, size=3, *, file=None, **more):
+    body = KeptBody(file=file) if file else KeptBody(inline=b"x" * size)
+    return Draft(
+        name(key), PUT, Attributes({"content-type": "a/b"}, {"who": "José"}),
+        Fingerprint(size, f"{size:032x}"), body, **more,
+    )  # fmt: skip
+
+
+async def add(journal, draft, now=NOW):
+    return (await journal.append(draft, now)).entry
+
+
+def ready(journal, now=NOW, limit=100):
+    return [(entry.name.key, entry.seq) for entry in journal.ready(now, limit)]
+
+
+async def test_an_entry_comes_back_as_it_was_written(journal):
+    entry = await add(journal, put("k", 5))
+    assert journal.newest(name("k")) == journal.get(entry.seq) == entry
+    assert entry.attributes == Attributes({"content-type": "a/b"}, {"who": "José"})
+    assert (entry.kind, entry.size, entry.state) == (PUT, 5, EntryState.PENDING)
+    assert entry.acked_at == NOW
+    assert journal.body(entry) == KeptBody(inline=b"xxxxx")
+
+
+async def test_a_delete_has_no_body(journal):
+    entry = await add(journal, Draft(name("k"), DELETE))
+    assert (entry.kind, entry.fingerprint) == (DELETE, None)
+    assert journal.body(entry) == KeptBody()
+
+
+@pytest.mark.parametrize("key", ["a//b", "x/", "../y", "ção/😀", " ", "%2F", "+", "a" * 1024])
+async def test_keys_are_kept_exactly(journal, key):
+    await add(journal, put(key))
+    assert journal.newest(name(key)).name.key == key
+    assert journal.newest(name(key + "x")) is None
+
+
+async def test_the_newest_entry_of_a_key_is_what_reads_see(journal):
+    """I2."""
+    await add(journal, put("k", 1))
+    await add(journal, put("k", 2))
+    assert journal.newest(name("k")).size == 2
+    await add(journal, Draft(name("k"), DELETE))
+    assert journal.newest(name("k")).kind is DELETE
+    assert journal.newest(name("k", bucket="other")) is None
+
+
+async def test_one_key_is_replayed_in_order_and_keys_side_by_side(journal):
+    """I4."""
+    first = await add(journal, put("a", 1))
+    second = await add(journal, put("a", 2))
+    other = await add(journal, put("b", 1))
+    assert ready(journal) == [("a", first.seq), ("b", other.seq)]
+    assert (await journal.confirm(first, RECEIPT, NOW, settle=30)).gone
+    assert ready(journal) == [("a", second.seq), ("b", other.seq)]
+    assert ready(journal, limit=1) == [("a", second.seq)]
+
+
+async def test_confirmed_is_forgotten_and_known_to_the_catalog(ledger):
+    """I3."""
+    journal, catalog, _ = ledger
+    entry = await add(journal, put("k", 4, file="some-file"))
+    left = await journal.confirm(entry, RECEIPT, NOW, settle=30)
+    assert (left.gone, left.files, left.superseded) == (True, ("some-file",), ())
+    assert journal.newest(name("k")) is None
+    info, receipt = catalog.get(name("k"))
+    assert (info.size, info.etag, receipt) == (4, f"{4:032x}", RECEIPT)
+    assert info.attributes == entry.attributes
+    delete = await add(journal, Draft(name("k"), DELETE))
+    await journal.confirm(delete, Receipt(), NOW, settle=30)
+    assert catalog.get(name("k")) is None
+
+
+async def test_confirming_twice_does_no_harm(journal):
+    entry = await add(journal, put("k"))
+    assert (await journal.confirm(entry, RECEIPT, NOW, settle=0)).gone
+    assert not (await journal.confirm(entry, RECEIPT, NOW, settle=0)).gone
+    assert not (await journal.forget(entry)).gone
+
+
+async def test_what_is_in_doubt_settles_before_it_is_forgotten(journal):
+    """I4: an attempt of unknown outcome could still land."""
+    entry = await add(journal, put("k", doubtful=True))
+    assert not (await journal.confirm(entry, RECEIPT, NOW, settle=30)).gone
+    settling = journal.newest(name("k"))
+    assert (settling.state, settling.receipt) == (EntryState.SETTLING, RECEIPT)
+    assert ready(journal, NOW + 29) == []
+    assert ready(journal, NOW + 30) == [("k", entry.seq)]
+    await journal.postpone_settling(NOW + 100)
+    assert ready(journal, NOW + 99) == []
+    assert (await journal.forget(settling)).gone
+    assert journal.tally().entries == 0
+
+
+async def test_doubt_passes_to_the_next_entry_of_the_key(journal):
+    """I4: the old attempt could also overwrite what comes after."""
+    first = await add(journal, put("k", 1, file="one", doubtful=True))
+    await add(journal, put("k", 2))
+    assert (await journal.confirm(first, RECEIPT, NOW, settle=30)).gone
+    assert journal.newest(name("k")).doubtful
+
+    alone = await add(journal, put("j", 1, file="two", doubtful=True))
+    await journal.confirm(alone, RECEIPT, NOW, settle=30)
+    appended = await journal.append(put("j", 2), NOW)
+    assert appended.entry.doubtful
+    assert appended.files == ("two",)
+    assert ready(journal)[-1] == ("j", appended.entry.seq)
+    assert journal.tally().entries == 2
+
+
+async def test_settle_zero_means_the_doubt_is_resolved(journal):
+    entry = await add(journal, put("k", doubtful=True))
+    assert (await journal.confirm(entry, RECEIPT, NOW, settle=0)).gone
+
+
+async def test_what_was_begun_and_not_ended_is_in_doubt_after_a_crash(journal):
+    """I4: the next process must know what the dead one had under way."""
+    begun, ended, untouched = [await add(journal, put(key)) for key in "abc"]
+    await journal.begin([begun, ended])
+    await journal.defer(ended, not_before=0, error="", in_doubt=False)
+    assert await journal.resume() == 1
+    assert [journal.get(e.seq).doubtful for e in (begun, ended, untouched)] == [True, False, False]
+    assert await journal.resume() == 0
+
+
+async def test_a_deferred_entry_waits_its_turn_and_keeps_its_doubt(journal):
+    entry = await add(journal, put("k"))
+    await journal.defer(entry, not_before=NOW + 5, error="HTTP 500", in_doubt=True)
+    await journal.defer(entry, not_before=NOW + 5, error="HTTP 500", in_doubt=False)
+    again = journal.get(entry.seq)
+    assert (again.attempts, again.error, again.doubtful) == (2, "HTTP 500", True)
+    assert ready(journal, NOW + 4) == []
+    assert ready(journal, NOW + 5) == [("k", entry.seq)]
+
+
+async def test_a_parked_entry_blocks_nobody(journal):
+    """I7: not the other keys, not even newer entries of its own."""
+    refused = await add(journal, put("k", 1))
+    newer = await add(journal, put("k", 2))
+    other = await add(journal, put("z"))
+    await journal.park(refused, not_before=NOW + 60, error="HTTP 413")
+    assert ready(journal) == [("k", newer.seq), ("z", other.seq)]
+    assert [e.error for e in journal.entries(parked=True, after=0, limit=9)] == ["HTTP 413"]
+    assert journal.tally().parked == 1
+    assert ready(journal, NOW + 60)[-1] == ("k", refused.seq)
+    assert await journal.retry_parked() == 1
+    assert ("k", refused.seq) in ready(journal)
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_a_newer_entry_that_is_confirmed_supersedes_parked_ones(journal, doubtful):
+    """I4: the refused write may never come after the newer one."""
+    refused = await add(journal, put("k", 1, file="old"))
+    newer = await add(journal, put("k", 2, doubtful=doubtful))
+    await journal.park(refused, not_before=NOW, error="HTTP 413")
+    left = await journal.confirm(newer, RECEIPT, NOW, settle=30)
+    assert [entry.seq for entry in left.superseded] == [refused.seq]
+    assert left.files == ("old",)
+    assert journal.tally().parked == 0
+
+
+async def test_a_page_shows_the_newest_of_each_key_in_byte_order(journal):
+    for key in ["b", "a/2", "a/1", "é", "a/1", "z", "😀", "\uffff"]:
+        await add(journal, put(key, 1))
+    await add(journal, Draft(name("z"), DELETE))
+    page = journal.page("b", "", "", 100)
+    keys = [entry.name.key for entry in page]
+    assert keys == sorted({"b", "a/2", "a/1", "é", "z", "😀", "\uffff"}, key=str.encode)
+    assert [e.kind for e in page if e.name.key == "z"] == [DELETE]
+    assert [e.name.key for e in journal.page("b", "a/", "", 100)] == ["a/1", "a/2"]
+    assert [e.name.key for e in journal.page("b", "a/", "a/1", 100)] == ["a/2"]
+    assert [e.name.key for e in journal.page("b", "", "b", 2)] == ["z", "é"]
+    assert journal.page("nowhere", "", "", 100) == []
+
+
+@settings(
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(prefix=st.text(min_size=1, max_size=3), rest=st.text(max_size=3))
+def test_a_prefix_finds_what_begins_with_it(prefix, rest):
+    from nobreak.stores.sqlite.rows import prefix_end
+
+    if any("\ud800" <= c <= "\udfff" for c in prefix + rest):
+        return
+    end = prefix_end(prefix)
+    assert end is None or prefix.encode() <= (prefix + rest).encode() < end.encode()
+
+
+async def test_the_tally_counts_entries_bytes_and_parked_ones(journal):
+    assert journal.tally().oldest_acked_at is None
+    first = await add(journal, put("a", 10), NOW)
+    second = await add(journal, put("b", 5), NOW + 9)
+    tally = journal.tally()
+    assert (tally.entries, tally.bytes, tally.parked, tally.oldest_acked_at) == (2, 15, 0, NOW)
+    await journal.park(second, not_before=0, error="x")
+    await journal.park(second, not_before=0, error="x")
+    assert journal.tally().parked == 1
+    await journal.confirm(first, RECEIPT, NOW, settle=0)
+    await journal.confirm(second, RECEIPT, NOW, settle=0)
+    tally = journal.tally()
+    assert (tally.entries, tally.bytes, tally.parked, tally.oldest_acked_at) == (0, 0, 0, None)
+
+
+async def test_entries_are_numbered_in_ack_order_and_never_reused(journal):
+    first = await add(journal, put("a"))
+    await journal.confirm(first, RECEIPT, NOW, settle=0)
+    second = await add(journal, put("b"))
+    assert second.seq > first.seq
+    assert [e.seq for e in journal.entries(parked=False, after=0, limit=9)] == [second.seq]
+    assert journal.entries(parked=False, after=second.seq, limit=9) == []
+
+
+async def test_many_writers_share_commits_and_none_is_lost(journal):
+    entries = await asyncio.gather(*(add(journal, put(f"k{n}", n)) for n in range(200)))
+    assert len({entry.seq for entry in entries}) == 200
+    assert journal.tally().entries == 200
+    assert len(journal.ready(NOW, 1000)) == 200
+
+
+async def test_it_knows_which_files_are_needed(journal):
+    entry = await add(journal, put("k", file="f1"))
+    assert journal.needs("f1")
+    assert not journal.needs("f2")
+    await journal.confirm(entry, RECEIPT, NOW, settle=0)
+    assert not journal.needs("f1")

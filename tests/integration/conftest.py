@@ -1,0 +1,108 @@
+"""An engine on a real disk and a real journal, in front of a scripted external store."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nobreak.engine import leading, opening, runtime
+from nobreak.engine.runtime import Engine
+from nobreak.engine.store import Store
+from nobreak.reporting.events import EventKind
+from nobreak.settings import Settings, load_settings
+from nobreak.words import ObjectName
+from tests.support.net import eventually
+from tests.support.reports import Told
+from tests.support.scripted import ScriptedProbe, ScriptedStore
+
+QUICK = {
+    "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:1",
+    "EXTERNAL_STORAGE_ACCESS_KEY": "key",
+    "EXTERNAL_STORAGE_SECRET_KEY": "secret",
+    "HEALTH_CHECK_INTERVAL": "0.3",
+    "HEALTH_FAST_INTERVAL": "0.05",
+    "HEALTH_HOLD_DOWN": "0",
+    "NOBREAK_DIVERT_AFTER": "0.3",
+    "NOBREAK_SETTLE": "0.5",
+}
+
+
+@dataclass
+class Rig:
+    """One engine and what stands around it. `healthy` is what checks find."""
+
+    settings: Settings
+    external: ScriptedStore
+    told: Told = field(default_factory=Told)
+    healthy: bool = True
+    probe: ScriptedProbe = field(init=False)
+    engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.probe = ScriptedProbe(lambda: self.healthy)
+
+    @property
+    def store(self) -> Store:
+        return self.engine.store
+
+    def name(self, key: str) -> ObjectName:
+        return ObjectName("b", key)
+
+    def outside(self, key: str) -> bytes | None:
+        """What the external store really holds."""
+        held = self.external.objects.get(self.name(key))
+        return held[0] if held else None
+
+    async def mode(self, mode: str) -> None:
+        await eventually(lambda: self.engine.status()["current_mode"] == mode)
+
+    async def checked(self) -> None:
+        """Until one more check was taken and made known."""
+        checks = self.probe.checks
+        await eventually(lambda: self.probe.checks >= checks + 2)
+
+    async def drained(self, within: float = 10.0) -> None:
+        await eventually(lambda: self.engine.journal.tally().entries == 0, within=within)
+
+    def said(self, kind: EventKind) -> bool:
+        return kind in self.told.kinds
+
+
+@pytest.fixture
+async def start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., object]]:
+    """Starts a rig; called again, it starts another one on the same data directory."""
+    stack = AsyncExitStack()
+
+    async def starter(
+        external: ScriptedStore | None = None, *, leads: bool = True, **environment: str
+    ) -> Rig:
+        variables = {
+            **QUICK,
+            "NOBREAK_DATA_DIR": str(tmp_path / "data"),
+            "HEALTH_LOG_FILE": str(tmp_path / "health.log"),
+            "NOBREAK_ENV_FILE": str(tmp_path / "env"),
+            **environment,
+        }
+        (tmp_path / "env").touch()
+        settings = load_settings(variables)
+        rig = Rig(settings, external or ScriptedStore())
+        for module in (opening, runtime):
+            monkeypatch.setattr(module, "open_external", lambda *_: rig.external)
+        monkeypatch.setattr(leading, "build_probe", lambda *_: rig.probe)
+        rig.engine = Engine(settings, rig.told, leads=leads, reload=lambda: settings)
+        await stack.enter_async_context(rig.engine)
+        if leads:
+            await eventually(lambda: rig.probe.checks > 0)
+        return rig
+
+    async with stack:
+        yield starter
+
+
+@pytest.fixture
+async def rig(start: Callable[..., object]) -> Rig:
+    return await start()  # type: ignore[misc, return-value]
