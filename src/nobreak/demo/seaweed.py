@@ -24,6 +24,7 @@ from nobreak.errors import NobreakError
 
 HOST = "127.0.0.1"
 GRPC_OFFSET = 10_000
+NOT_FOUND, SERVER_ERROR = 404, 500
 LOWEST_PORT, HIGHEST_PORT = 10_000, 22_000
 """With the gRPC ports above them still below 32,768: no outgoing connection can take them
 while the server is down."""
@@ -217,19 +218,24 @@ class SeaweedServer:
         return [f"-{name}={value}" for name, value in options.items()]
 
     async def _serves(self) -> bool:
-        """Whether S3 answers and every bucket is there."""
+        """Whether S3 answers, every bucket is there, and the volumes can be read.
+
+        In one start of eight the volume server finds the master without a leader and comes
+        back five seconds later; S3 answers all that time, with 500 to every read.
+        """
         filer = f"http://{HOST}:{self._ports.filer}"
         wanted = [self.endpoint, *(f"{filer}/buckets/{bucket}/" for bucket in self.buckets)]
-        timeout = aiohttp.ClientTimeout(total=2.0)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            for url in wanted:
-                try:
-                    async with session.get(url) as response:
-                        missing = response.status == 404 or response.status >= 500  # noqa: PLR2004
-                except (aiohttp.ClientError, TimeoutError):
-                    return False
-                if missing:
-                    return False
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0)) as session:
+                async with session.get(f"http://{HOST}:{self._ports.master}/dir/status") as answer:
+                    if not (await answer.json())["Topology"]["Max"]:
+                        return False
+                for url in wanted:
+                    async with session.get(url) as answer:
+                        if answer.status == NOT_FOUND or answer.status >= SERVER_ERROR:
+                            return False
+        except (aiohttp.ClientError, TimeoutError, ValueError, LookupError):
+            return False
         return True
 
     async def _end(self, how: signal.Signals, *, within: float) -> None:
