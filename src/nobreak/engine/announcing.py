@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from nobreak.core.failover import Announcement, Failover, Rules, pinned
-from nobreak.reporting.events import EventKind, Reporter
+from nobreak.reporting.events import EventKind, FieldValue, Reporter
 from nobreak.stores.external.checks import CheckResult, FailureKind
 from nobreak.stores.interfaces import Notice
 from nobreak.words import Mode
@@ -16,6 +16,18 @@ CHECK_FAILURES = {
     FailureKind.UNEXPECTED: EventKind.CHECK_UNEXPECTED,
     FailureKind.CANNOT_STORE: EventKind.CHECK_CANNOT_STORE,
 }
+
+
+def told(result: CheckResult, timeout: float) -> tuple[EventKind, dict[str, FieldValue]]:
+    """The event on a check that was allowed `timeout` seconds, and its fields."""
+    if result.kind is None:
+        return EventKind.CHECK_OK, {"response_time": result.seconds}
+    return CHECK_FAILURES[result.kind], {
+        "response_time": result.seconds,
+        "timeout": timeout,
+        "status": result.detail.removeprefix("HTTP "),
+        "detail": result.detail,
+    }
 
 
 class Announcer:
@@ -56,7 +68,8 @@ class Announcer:
         for announcement in announcements:
             match announcement:
                 case Announcement.CHECK_OK | Announcement.CHECK_FAILED:
-                    self._check(result)
+                    kind, fields = told(result, self._timeout())
+                    self._reporter.emit(kind, **fields)
                 case Announcement.FAILURE_COUNTED:
                     self._reporter.emit(
                         EventKind.FAILURE_COUNTED,
@@ -94,18 +107,6 @@ class Announcer:
                 before=seen.override,
                 after=notice.override,
             )
-
-    def _check(self, result: CheckResult) -> None:
-        if result.kind is None:
-            self._reporter.emit(EventKind.CHECK_OK, response_time=result.seconds)
-            return
-        self._reporter.emit(
-            CHECK_FAILURES[result.kind],
-            response_time=result.seconds,
-            timeout=self._timeout(),
-            status=result.detail.removeprefix("HTTP "),
-            detail=result.detail,
-        )
 
     def _change(self, announcement: Announcement, pin: Mode | None) -> None:
         """A verdict: the mode follows it, unless a person has chosen otherwise."""

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+MONITOR_LOCK = "monitor.lock"
+"""The name of the lock file in a data directory."""
 ATTEMPT_EVERY = 0.25
 """How soon another process takes over (seconds)."""
 

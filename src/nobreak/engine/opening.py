@@ -1,32 +1,24 @@
 """Open what one engine needs, in order, and close it in the opposite order."""
 
-import asyncio
-import fcntl
-import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
+from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
 from nobreak.engine.throttled import DiskNews, DivertNews
-from nobreak.errors import LocalStoreError
 from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.local.bodies import BodyStore
-from nobreak.stores.local.disk import Disk, translated
-from nobreak.stores.local.folders import make_folder
+from nobreak.stores.local.disk import Disk
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.catalog import SqliteCatalog
-from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.journal import SqliteJournal
 
-JOURNAL_FILE = "journal.db"
-OPEN_LOCK = "open.lock"
 CONNECT_WITHIN = 1.0
 SILENT_FOR = 30.0
 """A driver gives up on a silent server after this (seconds); clients have long been answered."""
@@ -39,7 +31,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
     """The stores of one engine. Raises `LocalStoreError` when the data directory can't be used."""
     folder, external_settings = settings.local.data_dir, settings.external
     async with AsyncExitStack() as stack:
-        database = await _open_database(folder)
+        database = await open_database(folder)
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
         disk = Disk(
@@ -75,25 +67,3 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             writes=settings.writes,
             now=time.time,
         )
-
-
-async def _open_database(folder: Path) -> Database:
-    """Open the journal; of several processes that start at once, one makes it."""
-    try:
-        await asyncio.to_thread(make_folder, folder)
-        with _locked(folder / OPEN_LOCK):
-            return await Database.open(folder / JOURNAL_FILE)
-    except OSError as error:
-        raise LocalStoreError(
-            f"the data directory {folder} (NOBREAK_DATA_DIR) can't be used: {error.strerror}"
-        ) from translated(error)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

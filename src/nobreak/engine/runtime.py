@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
-from nobreak.engine.leader import Leadership
+from nobreak.engine.leader import MONITOR_LOCK, Leadership
 from nobreak.engine.leading import Leading
 from nobreak.engine.live import LiveSettings
 from nobreak.engine.modes import apply_use_external, choose
@@ -25,8 +25,6 @@ from nobreak.settings import Settings, load_settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.interfaces import Journal
 from nobreak.words import Override
-
-MONITOR_LOCK = "monitor.lock"
 
 
 class Engine:
@@ -114,7 +112,16 @@ class Engine:
 
     def status(self) -> dict[str, Any]:
         """The state of this machine, ready for JSON: see `nobreak.engine.status`."""
-        return status(self._opened, self._live, self._leadership)
+        context = self._opened
+        return status(
+            self._live.current,
+            context.board,
+            context.journal,
+            monitored=self._leadership.is_held(),
+            free=context.bodies.free_bytes(),
+            full=context.room.full,
+            now=context.now(),
+        )
 
     async def choose(self, override: Override, who: str) -> None:
         """Change the mode by hand; `auto` gives it back to the monitor."""

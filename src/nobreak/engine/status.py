@@ -3,22 +3,31 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from nobreak.engine.context import Context
-from nobreak.engine.leader import Leadership
-from nobreak.engine.live import LiveSettings
 from nobreak.engine.modes import failover_of
+from nobreak.settings.model import Settings
+from nobreak.stores.interfaces import Board, Journal
 
 SHOWN_TRANSITIONS = 10
 
 
-def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict[str, Any]:
+def status(
+    settings: Settings,
+    board: Board,
+    journal: Journal,
+    *,
+    monitored: bool,
+    free: int,
+    full: bool,
+    now: float,
+) -> dict[str, Any]:
     """The state of this machine, ready for JSON. Takes microseconds, whatever the journal holds.
 
     The seed's keys and types: `port` is a string, `last_check` an ISO time with offset or null.
-    Sizes are bytes, times and ages seconds.
+    Sizes are bytes, times and ages seconds. `monitored`: a process leads; `free`: bytes that the
+    disk has left; `full`: it takes no more writes; `now`: seconds since the epoch.
     """
-    notice, tally = context.board.read(), context.journal.tally()
-    settings, state = live.current, failover_of(context.board.read())
+    notice, tally = board.read(), journal.tally()
+    state = failover_of(notice)
     health, external = settings.health, settings.external
     oldest = tally.oldest_acked_at
     return {
@@ -31,7 +40,7 @@ def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict
             "trusted": notice.trusted,
         },
         "monitor": {
-            "is_running": leadership.is_held(),
+            "is_running": monitored,
             "check_interval": _plain(health.interval),
             "consecutive_failures": state.failures,
             "consecutive_successes": state.successes,
@@ -51,7 +60,7 @@ def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict
         "journal": {
             "entries": tally.entries,
             "bytes": tally.bytes,
-            "oldest_age": None if oldest is None else max(0.0, round(context.now() - oldest, 3)),
+            "oldest_age": None if oldest is None else max(0.0, round(now - oldest, 3)),
             "parked": tally.parked,
         },
         "drain": {
@@ -62,8 +71,8 @@ def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict
             "eta": notice.drain.get("eta"),
         },
         "disk": {
-            "free": context.bodies.free_bytes(),
-            "full": context.room.full,
+            "free": free,
+            "full": full,
         },
         "transitions": [
             {
@@ -71,7 +80,7 @@ def status(context: Context, live: LiveSettings, leadership: Leadership) -> dict
                 "mode": change.mode.value,
                 "reason": change.reason,
             }
-            for change in context.board.changes_of_mode(SHOWN_TRANSITIONS)
+            for change in board.changes_of_mode(SHOWN_TRANSITIONS)
         ],
     }
 

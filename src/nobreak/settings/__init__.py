@@ -1,7 +1,7 @@
 """The settings: one table, read from the environment and `.env` into typed dataclasses."""
 
 from nobreak.settings.addresses import Address
-from nobreak.settings.load import load_settings
+from nobreak.settings.load import load_settings, spoken_language
 from nobreak.settings.model import (
     ApiSettings,
     ExternalKind,
@@ -32,4 +32,5 @@ __all__ = [
     "UnknownSetting",
     "WriteSettings",
     "load_settings",
+    "spoken_language",
 ]

@@ -42,6 +42,17 @@ def load_settings(
     return build(values, env_file=path, unknown=_unknown(texts), environ=environment)
 
 
+def spoken_language() -> Lang:
+    """The language of this process, known even when the settings are wrong in everything else."""
+    said = _language(os.environ)
+    path = Path(os.environ.get(ENV_FILE, "").strip() or ".env")
+    try:
+        from_file = read_env_file(path, required=False, names=frozenset(), lang=said)
+    except SettingsError:
+        return said
+    return _language({**from_file, **os.environ})
+
+
 def _language(texts: Mapping[str, str]) -> Lang:
     """The language to complain in, even when that setting is the one that is wrong."""
     row = ROWS["NOBREAK_LANG"]

@@ -5,7 +5,8 @@ answers them after its commit, which is one fsync for all (WAL, synchronous=FULL
 savepoint of its own, so that one that fails takes nothing with it. Reads go through a second
 connection, at once, on the caller's thread: point look-ups take microseconds.
 
-Several processes may open the same file. Never put it on a network file system.
+Several processes may open the same file. Never put it on a network file system. `Database.look`
+opens one that exists, for reading only: nothing is made, migrated or changed.
 """
 
 import asyncio
@@ -42,11 +43,14 @@ class _Job:
 class Database:
     """The open file. Make it with `open`, close it with `aclose`."""
 
-    def __init__(self, path: Path, writer: apsw.Connection, reader: apsw.Connection) -> None:
+    def __init__(self, path: Path, writer: apsw.Connection | None, reader: apsw.Connection) -> None:
         self.path = path
         self._reader = reader
-        self._loop = asyncio.get_running_loop()
+        self._thread: threading.Thread | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        if writer is None:
+            return
+        self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(
             target=self._run, args=(writer,), name="nobreak-journal", daemon=True
         )
@@ -61,6 +65,17 @@ class Database:
             raise LocalStoreError(f"the journal {path} can't be opened: {error}") from error
         return cls(path, writer, reader)
 
+    @classmethod
+    def look(cls, path: Path) -> "Database":
+        """Open a file that exists, for reading only. Raises `LocalStoreError`."""
+        try:
+            reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            reader.set_busy_timeout(BUSY_MS)
+            _check_version(reader, least=SCHEMA_VERSION)
+        except apsw.Error as error:
+            raise LocalStoreError(f"the journal {path} can't be read: {error}") from error
+        return cls(path, None, reader)
+
     def read(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """All rows of a query, at once. Raises `LocalStoreError`."""
         try:
@@ -70,6 +85,8 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; what it did is durable when this returns."""
+        if self._thread is None:
+            raise LocalStoreError(f"the journal {self.path} was opened for reading only")
         answer: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(work, answer))
         return await answer
@@ -80,10 +97,13 @@ class Database:
 
     async def aclose(self) -> None:
         """Finish what is queued and close."""
-        if not self._thread.is_alive():
-            return
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._thread is not None and self._thread.is_alive():
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+        self.close()
+
+    def close(self) -> None:
+        """Close what `look` opened: there is nothing to finish."""
         self._reader.close()
 
     def _run(self, writer: apsw.Connection) -> None:
@@ -169,13 +189,19 @@ def _connect(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
 
 def _migrate(writer: apsw.Connection) -> None:
     with writer:
-        (version,) = cast("tuple[int]", writer.execute("PRAGMA user_version").fetchone())
-        if version > SCHEMA_VERSION:
-            raise LocalStoreError(
-                f"the journal was written by a newer nobreak (schema {version}; "
-                f"this one knows {SCHEMA_VERSION})"
-            )
-        if version < SCHEMA_VERSION:
+        if _check_version(writer) < SCHEMA_VERSION:
             schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
             writer.execute(schema)
             writer.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _check_version(connection: apsw.Connection, least: int = 0) -> int:
+    """The schema's version. Raises `LocalStoreError` when it is not one that we know."""
+    (version,) = cast("tuple[int]", connection.execute("PRAGMA user_version").fetchone())
+    if not least <= version <= SCHEMA_VERSION:
+        age = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise LocalStoreError(
+            f"the journal was written by {age} nobreak (schema {version}; "
+            f"this one knows {SCHEMA_VERSION})"
+        )
+    return version
