@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -30,12 +29,13 @@ NAME = ObjectName("nobreak", "fotos/olá mundo.JPG")
 TEXT = b"0123456789"
 
 
-@pytest.fixture
-async def seed_server(tmp_path: Path):
-    child = upload_server(tmp_path)
-    await child.start()
+@pytest.fixture(scope="module")
+def seed_server(tmp_path_factory):
+    """One server for all tests that neither freeze nor kill it: nobody shares a name there."""
+    child = upload_server(tmp_path_factory.mktemp("upload"))
+    asyncio.run(child.start())
     yield child
-    await child.kill()
+    asyncio.run(child.kill())
 
 
 @pytest.fixture
@@ -192,30 +192,30 @@ async def test_a_body_of_unknown_length_is_waited_for_and_sent_with_its_length()
     assert int(seen["Content-Length"]) > 5
 
 
-async def test_a_body_that_fails_passes_its_error_and_leaves_no_file(store, tmp_path):
+async def test_a_body_that_fails_passes_its_error_and_leaves_no_file(store, seed_server):
     """Contract of `put`: nothing is left half-written."""
+    before = set(seed_server.files.iterdir())
     body = Arriving([b"ab"], BodyMismatchError("announced 10 bytes, 2 came"), size=10)
     with pytest.raises(BodyMismatchError):
         await store.put(NAME, body, Attributes())
     await asyncio.sleep(0.1)
-    assert list((tmp_path / "files").iterdir()) == []
+    assert set(seed_server.files.iterdir()) == before
 
 
-async def test_a_killed_server_is_an_outage_without_doubt_a_frozen_one_with_doubt(
-    store, seed_server
-):
+async def test_a_killed_server_is_an_outage_without_doubt_a_frozen_one_with_doubt(tmp_path):
     """I4: only who may have received something leaves doubt."""
-    seed_server.freeze()
-    try:
-        with pytest.raises(OutageError) as frozen:
-            await store.put(NAME, MemoryBody(TEXT), Attributes())
-    finally:
-        seed_server.thaw()
+    server = upload_server(tmp_path)
+    await server.start()
+    store = UploadStore(server.url, timeouts=Timeouts(connect=0.5, silence=0.5))
+    server.freeze()
+    with pytest.raises(OutageError) as frozen:
+        await store.put(NAME, MemoryBody(TEXT), Attributes())
     assert (frozen.value.kind, frozen.value.in_doubt) == (OutageKind.TIMEOUT, True)
-    await seed_server.kill()
+    await server.kill()
     with pytest.raises(OutageError) as killed:
         await store.put(NAME, MemoryBody(TEXT), Attributes())
     assert (killed.value.kind, killed.value.in_doubt) == (OutageKind.CONNECTION, False)
+    await store.aclose()
 
 
 class hostile:  # noqa: N801 - a context manager

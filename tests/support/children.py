@@ -17,12 +17,13 @@ BIN = Path(sys.executable).parent
 
 
 class Child:
-    """A server that listens on `port` of 127.0.0.1. `run` starts it and waits for the port."""
+    """A server that listens on `port` of 127.0.0.1 and keeps its files in `files`."""
 
-    def __init__(self, command: list[str], port: int, log: Path) -> None:
+    def __init__(self, command: list[str], port: int, folder: Path) -> None:
         self.port = port
+        self.files = folder / "files"
         self._command = command
-        self._log = log
+        self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,7 +59,7 @@ def upload_server(folder: Path) -> Child:
     port = free_port()
     module = [sys.executable, "-m", "nobreak.demo.upload_server"]
     arguments = ["--port", str(port), "--dir", str(folder / "files")]
-    return Child([*module, *arguments], port, folder / "upload.log")
+    return Child([*module, *arguments], port, folder)
 
 
 def rclone_webdav(
@@ -72,7 +73,7 @@ def rclone_webdav(
     command += ["--config", os.devnull, *flags]
     if user:
         command += ["--user", user, "--pass", password]
-    return Child([*command, str(files)], port, folder / "rclone.log")
+    return Child([*command, str(files)], port, folder)
 
 
 def nginx_webdav(
@@ -106,4 +107,4 @@ def nginx_webdav(
     )
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     command = [nginx, "-e", f"{folder}/nginx.log", "-c", str(config)]
-    return Child(command, port, folder / "nginx.out")
+    return Child(command, port, folder)

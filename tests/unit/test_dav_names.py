@@ -22,7 +22,7 @@ KEYS = st.one_of(
     st.lists(
         st.sampled_from(["", ".", "..", "%", "%2E", "a", "é" * 200, "%" * 90]), min_size=1
     ).map("/".join),
-    st.text(CHARACTERS, min_size=200, max_size=400),
+    st.tuples(st.text(CHARACTERS, max_size=8), st.integers(40, 130)).map(lambda p: p[0] * p[1]),
 )
 SEGMENTS = st.lists(st.text(st.sampled_from("%./ a2Ftmp-é"), max_size=4), max_size=4).map(tuple)
 

@@ -27,7 +27,8 @@ from nobreak.words import (
     RangeRequest,
 )
 
-OK, PARTIAL, NOT_FOUND, GONE, UNSATISFIABLE = 200, 206, 404, 410, 416
+OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
+ABSENT = frozenset({404, 410})
 CHUNK_BYTES = 256 * 1024
 PLAIN = {"Accept-Encoding": "identity"}
 """The stored bytes are wanted, not a compressed form of them."""
@@ -127,7 +128,7 @@ async def read_back(download: HttpDownload, fingerprint: Fingerprint) -> bool:
 
 def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> None:
     """Raise `NotFoundError` or `RefusedError` unless this is the object or a part of it."""
-    if response.status in {NOT_FOUND, GONE}:
+    if response.status in ABSENT:
         raise NotFoundError(name)
     if response.status not in {OK, PARTIAL}:
         raise refused(response)
