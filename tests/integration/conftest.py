@@ -92,7 +92,7 @@ async def start(
         rig = Rig(settings, external or ScriptedStore())
         for module in (opening, runtime):
             monkeypatch.setattr(module, "open_external", lambda *_: rig.external)
-        monkeypatch.setattr(leading, "build_probe", lambda *_: rig.probe)
+        monkeypatch.setattr(leading, "build_probe", lambda *_, **__: rig.probe)
         rig.engine = Engine(settings, rig.told, leads=leads, reload=lambda: settings)
         await stack.enter_async_context(rig.engine)
         if leads:

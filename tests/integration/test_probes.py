@@ -346,6 +346,15 @@ async def test_a_canary_that_cannot_be_deleted_is_a_failure_too():
     )
 
 
+@pytest.mark.parametrize("step", ["put", "delete"])
+async def test_a_canary_of_our_own_accord_may_be_refused_but_not_fail(step):
+    """I8: a server that refuses our bucket may serve everybody else's."""
+    refused = Keeper(**{step: RefusedError(403, "AccessDenied", "")})
+    assert (await DeepProbe(refused, "nobreak", TIMEOUT, strict=False).check()).ok
+    broken = Keeper(**{step: OutageError(OutageKind.STATUS, "HTTP 500", in_doubt=True)})
+    assert not (await DeepProbe(broken, "nobreak", TIMEOUT, strict=False).check()).ok
+
+
 async def test_the_deep_probe_is_bounded_even_when_the_cleaning_hangs():
     started = time.monotonic()
     result = await deep_check(Keeper(put="hang", delete="hang"))

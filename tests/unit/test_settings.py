@@ -105,6 +105,18 @@ def test_an_s3_store_is_probed_as_s3_at_its_endpoint_unless_a_check_url_is_given
     assert (given.probes, given.check_url) == ((Probe.HTTP,), "http://store:8333/status")
 
 
+def test_a_canary_is_written_in_doubt_unless_a_probe_was_chosen_or_it_would_stay():
+    s3 = {
+        "EXTERNAL_STORAGE_URL": "s3+http://store:8333",
+        "EXTERNAL_STORAGE_ACCESS_KEY": "a",
+        "EXTERNAL_STORAGE_SECRET_KEY": "b",
+    }
+    assert load_settings(s3).health.canary_in_doubt
+    assert not load_settings({**s3, "HEALTH_PROBE": "http"}).health.canary_in_doubt
+    upload = {"EXTERNAL_STORAGE_URL": "upload+http://store:9000"}
+    assert not load_settings(upload).health.canary_in_doubt
+
+
 def test_several_probes_can_be_asked_for_and_each_counts_once():
     assert load(HEALTH_PROBE="auto, deep,http").health.probes == (Probe.HTTP, Probe.DEEP)
 
@@ -259,7 +271,7 @@ def test_the_gateway_refuses_to_listen_where_the_external_store_is():
 
 def test_the_table_and_the_dataclasses_have_the_same_fields():
     settings = load()
-    resolved = {("external", "kind"), ("external", "use")}
+    resolved = {("external", "kind"), ("external", "use"), ("health", "canary_in_doubt")}
     for section in SECTIONS:
         rows = {(section.group, row.field) for row in section.rows}
         group = {(section.group, each.name) for each in fields(getattr(settings, section.group))}

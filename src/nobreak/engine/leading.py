@@ -68,7 +68,7 @@ class Leading:
             self._context.board,
             announcer,
             self._live.rules,
-            lambda: build_probe(self._live.current, self._canary),
+            lambda doubt: build_probe(self._live.current, self._canary, doubt=doubt),
             self._context.link.checks_wanted,
             self._context.now,
         )

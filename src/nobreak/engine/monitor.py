@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from nobreak.core.failover import (
     Failover,
+    Phase,
     Rules,
     Signal,
     hold_left,
@@ -28,14 +29,18 @@ LOOK_EVERY = 0.05
 
 
 class Monitor:
-    """See the module. `rules` and `probe` are asked for anew at each check: they may change."""
+    """See the module.
+
+    `rules` and `probe` are asked for anew at each check: they may change, and a check while in
+    doubt (True) may look more closely.
+    """
 
     def __init__(
         self,
         board: Board,
         announcer: Announcer,
         rules: Callable[[], Rules],
-        probe: Callable[[], Probe],
+        probe: Callable[[bool], Probe],
         wanted: asyncio.Event,
         now: Callable[[], float],
     ) -> None:
@@ -60,7 +65,8 @@ class Monitor:
 
     async def _check(self) -> None:
         notice = self._board.read()
-        result = await self._probe().check()
+        doubt = self._state.phase is not Phase.STEADY or notice.asked > notice.answered
+        result = await self._probe(doubt).check()
         self._checked_at = self._clock()
         signal = Signal.CHECK_OK if result.ok else Signal.CHECK_FAILED
         rules, before = self._rules(), self._state

@@ -13,11 +13,12 @@ from nobreak.stores.external.probes import (
 )
 
 
-def build_probe(settings: Settings, external: ExternalStore) -> checks.Probe:
+def build_probe(settings: Settings, external: ExternalStore, *, doubt: bool) -> checks.Probe:
     """The probes of `HEALTH_PROBE`, one after the other.
 
     The seed's server says with 2xx that it is well. An S3 or WebDAV endpoint is alive when it
-    answers anything below 500 (I8).
+    answers anything below 500 (I8). In `doubt` a canary is written too, unless a probe was
+    chosen: a server can answer every look and still store nothing. That it may refuse (403).
     """
     health, timeout = settings.health, settings.health.timeout
     strict = settings.external.kind is ExternalKind.UPLOAD
@@ -36,4 +37,6 @@ def build_probe(settings: Settings, external: ExternalStore) -> checks.Probe:
                 probes.append(DeepProbe(external, settings.writes.bucket, timeout))
             case Probe.AUTO:
                 raise AssertionError("settings resolve it")
+    if doubt and health.canary_in_doubt:
+        probes.append(DeepProbe(external, settings.writes.bucket, timeout, strict=False))
     return probes[0] if len(probes) == 1 else ProbeChain(probes)

@@ -77,7 +77,10 @@ def health_settings(values: Values, external: ExternalSettings) -> HealthSetting
             ),
         )
     fields = _fields(HEALTH, values)
-    return HealthSettings(**{**fields, "check_url": asked or own, "probes": probes})
+    # The form-upload server can't delete: canaries would pile up there.
+    canary = Probe.AUTO in values["HEALTH_PROBE"] and external.kind is not ExternalKind.UPLOAD
+    resolved = {"check_url": asked or own, "probes": probes, "canary_in_doubt": canary}
+    return HealthSettings(**{**fields, **resolved})
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:

@@ -45,7 +45,8 @@ class LogFormat(StrEnum):
 class HealthSettings:
     """The monitor. `probes` never holds `AUTO`, and `check_url` is never empty: both are resolved.
 
-    `check_url` is what the HTTP probe asks for.
+    `check_url` is what the HTTP probe asks for. `canary_in_doubt`: while there is any doubt, or
+    the server is away, a check also writes, reads and deletes an object.
     """
 
     interval: float
@@ -54,6 +55,7 @@ class HealthSettings:
     min_successes: int
     fast_interval: float
     probes: tuple[Probe, ...]
+    canary_in_doubt: bool
     check_url: str
     hold_down: float
     hold_down_max: float

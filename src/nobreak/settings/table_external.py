@@ -136,8 +136,8 @@ HEALTH = Section(
             choices(*Probe),
             "auto",
             Text(
-                "Como verificar; `deep` grava, lê e apaga um objeto; `auto`: `s3` ou `http`",
-                "How to check; `deep` writes, reads and deletes an object; `auto`: `s3` or `http`",
+                "Como verificar; `deep` grava, lê e apaga um objeto; `auto`: `s3` ou `http`, e em caso de dúvida também `deep`",
+                "How to check; `deep` writes, reads and deletes an object; `auto`: `s3` or `http`, and while in doubt `deep` too",
             ),
             live=True,
         ),

@@ -14,7 +14,7 @@ from contextlib import aclosing, contextmanager, suppress
 import aiohttp
 from yarl import URL
 
-from nobreak.errors import NobreakError, OutageError, OutageKind
+from nobreak.errors import NobreakError, OutageError, OutageKind, RefusedError
 from nobreak.stores.external.base import ExternalStore
 from nobreak.stores.external.checks import CheckResult, FailureKind, Probe
 from nobreak.stores.external.memory_body import MemoryBody
@@ -145,19 +145,30 @@ class DeepProbe:
     credentials. It answers every other check, and still keeps nothing.
 
     `timeout` in seconds, for everything together. The store should be one made for checks, with
-    its own connections. A refusal (403, ...) is a failure too, unlike in traffic (I8): nothing
-    but the canary's own content was asked to be kept.
+    its own connections. `strict`: a refusal (403, ...) is a failure too, unlike in traffic (I8):
+    nothing but the canary's own content was asked to be kept.
     """
 
-    def __init__(self, store: ExternalStore, bucket: str, timeout: float) -> None:
+    def __init__(
+        self, store: ExternalStore, bucket: str, timeout: float, *, strict: bool = True
+    ) -> None:
         self._store = store
         self._bucket = bucket
         self._timeout = timeout
+        self._strict = strict
 
     async def check(self) -> CheckResult:
         return await measured(self._look, self._timeout)
 
     async def _look(self) -> str:
+        try:
+            return await self._round_trip()
+        except ProbeFailed as failed:
+            if self._strict or not isinstance(failed.__cause__, RefusedError):
+                raise
+            return str(failed)
+
+    async def _round_trip(self) -> str:
         name = ObjectName(self._bucket, CANARY_PREFIX + secrets.token_hex(16))
         content = secrets.token_bytes(CANARY_BYTES)
         receipt: Receipt | None = None
