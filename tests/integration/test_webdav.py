@@ -323,6 +323,16 @@ async def test_a_server_without_propfind_says_so_and_stores_all_the_same(store):
     assert not store.traits.lists
 
 
+@pytest.mark.parametrize("server", ["rclone"], indirect=True)
+async def test_a_folder_is_safe_even_if_propfind_was_once_said_to_be_unknown(store):
+    """I7: a proxy's 405 on a bad day must not make a DELETE recursive later."""
+    await put(store, "a/b/c")
+    store._server.finds = False
+    await store.delete(name("a/b"), receipt=None)
+    assert await get(store, "a/b/c") == TEXT
+    assert store.traits.lists
+
+
 class Failing:
     """A body that breaks off: with an error, or by never going on."""
 

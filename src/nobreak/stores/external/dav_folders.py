@@ -53,6 +53,9 @@ class Folders:
         return any(made)
 
     async def _is_there(self, path: Path) -> bool:
+        """True also where the server can't tell."""
+        if not self._server.finds:
+            return True
         try:
             found = await self._server.find(path)
         except UnsupportedError:

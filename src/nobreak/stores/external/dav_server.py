@@ -31,7 +31,7 @@ PRECONDITION_FAILED = 412
 class DavServer:
     """One WebDAV server, or one that knows no more than PUT, GET and DELETE.
 
-    `finds` and `moves`: whether it knows PROPFIND and MOVE; true until it says otherwise.
+    `finds` and `moves`: whether it knows PROPFIND and MOVE, by its last answer; true before.
     """
 
     def __init__(self, base_url: str, *, username: str, password: str, timeouts: Timeouts) -> None:
@@ -99,6 +99,7 @@ class DavServer:
                 self.moves = False
                 raise UnsupportedError("this server does not know MOVE")
             _raise_unless_success(response)
+            self.moves = True
 
     async def delete(self, path: Path) -> None:
         """DELETE; what is not there is a success. Deletes whole folders, too: look first."""
@@ -134,12 +135,10 @@ class DavServer:
 
     async def _propfind(self, path: Path, *, depth: int) -> list[Found]:
         """Without a body it asks for all properties (RFC 4918, 9.1); [] when nothing is there."""
-        if not self.finds:
-            raise UnsupportedError("this server does not know PROPFIND")
         url = self.url(path) + "/" * depth
         async with self._request("PROPFIND", url, {"Depth": str(depth)}) as response:
-            if response.status in METHOD_UNKNOWN:
-                self.finds = False
+            self.finds = response.status not in METHOD_UNKNOWN
+            if not self.finds:
                 raise UnsupportedError("this server does not know PROPFIND")
             if response.status in ABSENT:
                 return []

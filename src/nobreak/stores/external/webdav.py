@@ -109,7 +109,11 @@ class WebDavStore:
         return info
 
     async def delete(self, name: ObjectName, *, receipt: Receipt | None) -> None:  # noqa: ARG002 - the signature is the protocol's
-        """Looks first: a folder of this name, with all that is in it, is not the object."""
+        """Looks first: a folder of this name, with all that is in it, is not the object.
+
+        Asks even a server that did not know PROPFIND before: whoever said so may have been
+        a proxy on a bad day, and what a DELETE takes is gone.
+        """
         path = segments_of(name)
         if not await self._is_no_file(path):
             await self._server.delete(path)
