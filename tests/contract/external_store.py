@@ -21,6 +21,7 @@ from tests.support.faults import answers, deafness, faulty_server, reset_after, 
 from tests.support.net import eventually, free_port
 
 from nobreak.errors import (
+    BodyMismatchError,
     NotFoundError,
     OutageError,
     OutageKind,
@@ -236,6 +237,19 @@ class ExternalStoreContract:
         with pytest.raises(BrokenBodyError):
             await store.put(name, body, NOTHING)
         assert await read(store, name, receipt) == TEXT
+
+    @pytest.mark.parametrize("announced", [len(LARGE) - 5, len(LARGE) + 5])
+    async def test_a_body_not_as_long_as_announced_is_refused_and_leaves_nothing(
+        self, store, bucket, announced
+    ):
+        name = ObjectName(bucket, "k")
+        body = ArrivedBody(LARGE)
+        body.size = announced
+        with pytest.raises(BodyMismatchError):
+            await store.put(name, body, NOTHING)
+        if not store.traits.chooses_names:
+            with pytest.raises(NotFoundError):
+                await store.head(name, receipt=Receipt())
 
     async def test_many_operations_at_once_do_not_disturb_each_other(self, store, bucket):
         async def one(number: int) -> None:

@@ -70,12 +70,13 @@ class MultipartSender:
         self, name: ObjectName, body: Body, size: int, headers: Mapping[str, str]
     ) -> Receipt:
         """Send the body in parts; `headers` are the object's."""
-        upload_id = await self._begin(name, headers)
+        begun = asyncio.create_task(self._begin(name, headers))
         try:
+            upload_id = await asyncio.shield(begun)  # or nobody knew what to abort
             sent = await self._send_all(name, upload_id, body, size)
             return await self._complete(name, upload_id, sent)
         except BaseException:
-            self._abort_in_background(name, upload_id)
+            self._abort_in_background(name, begun)
             raise
 
     async def aclose(self) -> None:
@@ -146,19 +147,17 @@ class MultipartSender:
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
         return Receipt(etag=etag)
 
-    def _abort_in_background(self, name: ObjectName, upload_id: str) -> None:
-        abort = asyncio.create_task(self._abort(name, upload_id))
+    def _abort_in_background(self, name: ObjectName, begun: asyncio.Task[str]) -> None:
+        abort = asyncio.create_task(self._abort(name, begun))
         self._aborts.add(abort)
         abort.add_done_callback(self._aborts.discard)
 
-    async def _abort(self, name: ObjectName, upload_id: str) -> None:
-        query = [("uploadId", upload_id)]
+    async def _abort(self, name: ObjectName, begun: asyncio.Task[str]) -> None:
         with suppress(ExternalError, TimeoutError):
-            async with (
-                asyncio.timeout(ABORT_WITHIN),
-                self._client.call("DELETE", name.bucket, name.key, query=query),
-            ):
-                pass
+            async with asyncio.timeout(ABORT_WITHIN):
+                query = [("uploadId", await begun)]
+                async with self._client.call("DELETE", name.bucket, name.key, query=query):
+                    pass
 
 
 def _composite_etag(sent: list[SentPart]) -> str:

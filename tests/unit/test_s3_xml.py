@@ -1,0 +1,60 @@
+"""S3's XML: what is read, and what is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nobreak.stores.external.s3_xml import (
+    XmlError,
+    complete_upload,
+    parse,
+    read_error,
+    read_list_page,
+)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"no xml",
+        b"<a>",
+        b"<a></b>",
+        b"<a/><b/>",
+        b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+        b"<a>&undefined;</a>",
+        b"<a>" * 100 + b"</a>" * 100,
+        b"<a>\x01</a>",
+    ],
+)
+def test_hostile_and_broken_documents_are_refused(document):
+    with pytest.raises(XmlError):
+        parse(document)
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(document):
+    try:
+        parse(document)
+    except XmlError:
+        assert read_error(document) == ("", "")
+
+
+def test_namespaces_prefixes_and_leading_space_do_not_matter():
+    root = parse(b'\n <?xml version="1.0"?><s3:A xmlns:s3="urn:x"><s3:B>1</s3:B></s3:A>')
+    assert (root.tag, root.text_of("B"), root.text_of("C", "none")) == ("A", "1", "none")
+
+
+def test_encoded_keys_are_decoded_only_when_the_server_says_that_it_encoded_them():
+    item = "<Contents><Key>a+b%2Bc%0A</Key><Size>1</Size></Contents>"
+    encoded = f"<L><EncodingType>url</EncodingType>{item}</L>".encode()
+    plain = f"<L>{item}</L>".encode()
+    assert read_list_page(encoded).objects[0].key == "a b+c\n"
+    assert read_list_page(plain).objects[0].key == "a+b%2Bc%0A"
+
+
+def test_the_order_of_parts_is_their_numbering():
+    root = parse(complete_upload(['"a"', '"b&<"']))
+    parts = [(part.text_of("PartNumber"), part.text_of("ETag")) for part in root.all("Part")]
+    assert parts == [("1", '"a"'), ("2", '"b&<"')]
