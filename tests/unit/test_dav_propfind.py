@@ -62,10 +62,10 @@ async def test_properties_that_were_not_granted_do_not_count():
     assert not file.is_folder
 
 
-LAUGHS = b"""<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
-<d:multistatus xmlns:d="DAV:"><d:response><d:href>&b;</d:href></d:response></d:multistatus>"""
-OUTSIDE = b"""<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>
-<d:multistatus xmlns:d="DAV:"><d:response><d:href>&a;</d:href></d:response></d:multistatus>"""
+LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "/&a;&a;&a;">]>' + multistatus(
+    FILE.replace("/b/ol", "&b;")
+)
+OUTSIDE = b'<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd">' + multistatus(FILE)
 
 
 @pytest.mark.parametrize(
