@@ -115,7 +115,7 @@ class Drain:
     async def _send(self, entry: Entry) -> None:
         """Bring one entry to its end, whatever that is."""
         try:
-            await self._replay(entry)
+            held = await self._replay(entry)
         except RefusedError as error:
             await self._park(entry, str(error))
         except OutageError as error:
@@ -129,25 +129,28 @@ class Drain:
         except NobreakError as error:
             await self._park(entry, str(error))
         else:
-            self._context.link.answered()
-            self._pace = self._pace.succeeded()
+            self._context.link.answered()  # whatever it holds, it answered (I8)
+            if held:
+                self._pace = self._pace.succeeded()
 
-    async def _replay(self, entry: Entry) -> None:
+    async def _replay(self, entry: Entry) -> bool:
+        """Send an entry and look at it there; whether the external store holds it now."""
         context = self._context
         if entry.state is EntryState.SETTLING:
-            await self._settle(entry)
-            return
+            return await self._settle(entry)
         receipt = await self._apply(entry)
         if not await holds(context, entry, receipt):
-            raise OutageError(
-                OutageKind.BROKEN, "the external store holds something else", in_doubt=True
-            )
+            detail = "the external store holds something else"
+            await self._defer(entry, OutageError(OutageKind.BROKEN, detail, in_doubt=True))
+            return False
         left = await confirm(context, entry, receipt, settle=context.writes.settle)
         self._progress.count(entry, gone=left.gone)
+        return True
 
-    async def _settle(self, entry: Entry) -> None:
+    async def _settle(self, entry: Entry) -> bool:
         """Look again at what was in doubt: an older request may have landed (I4)."""
-        if await holds(self._context, entry, entry.receipt):
+        held = await holds(self._context, entry, entry.receipt)
+        if held:
             left = await self._context.journal.forget(entry)
             await clear_away(self._context, left)
             self._progress.count(entry, gone=left.gone)
@@ -155,6 +158,7 @@ class Drain:
             await self._context.journal.defer(
                 entry, not_before=0.0, error="overwritten by an older request", in_doubt=True
             )
+        return held
 
     async def _apply(self, entry: Entry) -> Receipt:
         """Do on the external store what the entry says."""
