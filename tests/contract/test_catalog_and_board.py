@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tests.support.net import eventually
+
 from nobreak.stores.interfaces import ModeChange, Notice
 from nobreak.words import Attributes, Mode, ObjectInfo, ObjectName, Override, Receipt
-from tests.support.net import eventually
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

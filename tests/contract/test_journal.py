@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.stores.sqlite.rows import prefix_end
 from nobreak.words import (
     Attributes,
     EntryKind,
@@ -70,6 +71,7 @@ async def test_the_newest_entry_of_a_key_is_what_reads_see(journal):
     assert journal.newest(name("k")).size == 2
     await add(journal, Draft(name("k"), DELETE))
     assert journal.newest(name("k")).kind is DELETE
+    assert (journal.count(name("k")), journal.count(name("j"))) == (3, 0)
     assert journal.newest(name("k", bucket="other")) is None
 
 
@@ -206,8 +208,6 @@ async def test_a_page_shows_the_newest_of_each_key_in_byte_order(journal):
 )
 @given(prefix=st.text(min_size=1, max_size=3), rest=st.text(max_size=3))
 def test_a_prefix_finds_what_begins_with_it(prefix, rest):
-    from nobreak.stores.sqlite.rows import prefix_end
-
     if any("\ud800" <= c <= "\udfff" for c in prefix + rest):
         return
     end = prefix_end(prefix)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.net import eventually
+from tests.support.reports import Told
+from tests.support.scripted import ScriptedProbe, ScriptedStore
 
 from nobreak.engine import leading, opening, runtime
 from nobreak.engine.runtime import Engine
@@ -13,9 +16,6 @@ from nobreak.engine.store import Store
 from nobreak.reporting.events import EventKind
 from nobreak.settings import Settings, load_settings
 from nobreak.words import ObjectName
-from tests.support.net import eventually
-from tests.support.reports import Told
-from tests.support.scripted import ScriptedProbe, ScriptedStore
 
 QUICK = {
     "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:1",
@@ -92,7 +92,8 @@ async def start(
         rig = Rig(settings, external or ScriptedStore())
         for module in (opening, runtime):
             monkeypatch.setattr(module, "open_external", lambda *_: rig.external)
-        monkeypatch.setattr(leading, "build_probe", lambda *_, **__: rig.probe)
+        if leads:
+            monkeypatch.setattr(leading, "build_probe", lambda *_, **__: rig.probe)
         rig.engine = Engine(settings, rig.told, leads=leads, reload=lambda: settings)
         await stack.enter_async_context(rig.engine)
         if leads:

@@ -5,12 +5,13 @@ import os
 import time
 
 import pytest
+from tests.support.net import eventually
+from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
 from nobreak.errors import BodyMismatchError, NotFoundError, RefusedError, UnavailableError
 from nobreak.reporting.events import EventKind
+from nobreak.stores.external.base import Traits
 from nobreak.words import Attributes, Mode, RangeRequest
-from tests.support.net import eventually
-from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
 SMALL, LARGE = 1000, 700_000
 
@@ -283,8 +284,6 @@ async def test_copies_work_from_both_sides_and_to_both(rig):
 
 async def test_a_store_that_chooses_names_is_remembered_before_the_ack(start):
     """I1: without its receipt the object could never be found again."""
-    from nobreak.stores.external.base import Traits
-
     traits = Traits(keeps_attributes=False, chooses_names=True, lists=False)
     rig = await start(ScriptedStore(traits=traits))
     attributes = Attributes({"content-type": "image/png"}, {"a": "b"})

@@ -63,11 +63,14 @@ class ScriptedDownload:
         return
 
 
+ORDINARY = Traits(keeps_attributes=True, chooses_names=False, lists=True)
+
+
 @dataclass
 class ScriptedStore:
     """See the module."""
 
-    traits: Traits = Traits(keeps_attributes=True, chooses_names=False, lists=True)
+    traits: Traits = ORDINARY
     objects: dict[ObjectName, tuple[bytes, Attributes]] = field(default_factory=dict)
     plan: deque[Behaviour] = field(default_factory=deque)
     always: Behaviour | None = None

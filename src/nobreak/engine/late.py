@@ -5,6 +5,7 @@ for a while: the server may have frozen with the request in its buffers.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,9 +27,11 @@ class LateAttempts:
     def __init__(self, context: Context, doubts: Doubts) -> None:
         self._context = context
         self._doubts = doubts
+        self._under_way: Counter[ObjectName] = Counter()
 
     def follow(self, entry: Entry, attempt: AnyAttempt, spool: Spool | None) -> None:
         """The write is safe in the journal; see what becomes of the attempt."""
+        self._under_way[entry.name] += 1
         self._start(self._follow(entry, attempt), spool)
 
     def orphan(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> None:
@@ -41,19 +44,32 @@ class LateAttempts:
         self._context.background.start(_then_close(work, spool))
 
     async def _follow(self, entry: Entry, attempt: AnyAttempt) -> None:
-        outcome = await self._end_of(attempt)
         try:
-            if outcome is Outcome.DONE:
-                receipt = attempt.result or Receipt()
-                if await holds(self._context, entry, receipt):
-                    await confirm(self._context, entry, receipt, settle=0.0)
-                    return
-        except ExternalError:
-            pass  # unsure: the drain will send it and look again
+            outcome = await self._end_of(attempt)
+        finally:
+            self._under_way[entry.name] -= 1
+            if not self._under_way[entry.name]:
+                del self._under_way[entry.name]
+        if outcome is Outcome.DONE and await self._is_alone_and_held(entry, attempt):
+            await confirm(self._context, entry, attempt.result or Receipt(), settle=0.0)
+            return
         doubtful = outcome in {Outcome.SLOW, Outcome.UNKNOWN}
         await self._context.journal.defer(
             entry, not_before=0.0, error="no answer in time", in_doubt=doubtful
         )
+
+    async def _is_alone_and_held(self, entry: Entry, attempt: AnyAttempt) -> bool:
+        """Whether nothing else could still change the key, and it is as this entry wants it.
+
+        Of several attempts on a key any may land last. Then the drain, in order, decides (I4).
+        """
+        others = self._context.journal.count(entry.name) > 1
+        if others or entry.name in self._under_way:
+            return False
+        try:
+            return await holds(self._context, entry, attempt.result or Receipt())
+        except ExternalError:
+            return False
 
     async def _fear(self, name: ObjectName, attempt: AnyAttempt) -> None:
         with self._doubts.about(name):

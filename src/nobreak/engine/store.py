@@ -15,6 +15,7 @@ from nobreak.errors import (
     CorruptBodyError,
     NotFoundError,
     OutageError,
+    OutOfSpaceError,
     RangeNotSatisfiableError,
     UnavailableError,
 )
@@ -72,6 +73,9 @@ class Store:
         )
         try:
             return await write(name, spool, source, attributes or Attributes(), md5)
+        except OutOfSpaceError as error:
+            self._context.room.refused(error)
+            raise
         finally:
             await spool.aclose()
 

@@ -15,7 +15,7 @@ from nobreak.engine.attempt import Attempt
 from nobreak.engine.context import Context
 from nobreak.engine.doubts import Doubts
 from nobreak.engine.late import LateAttempts
-from nobreak.errors import NobreakError, OutOfSpaceError
+from nobreak.errors import NobreakError
 from nobreak.stores.interfaces import Appended, Draft
 from nobreak.stores.local.spool import Spool
 from nobreak.words import (
@@ -144,12 +144,8 @@ class Writing:
     async def _append(self, draft: Draft, spool: Spool | None) -> Entry:
         """Make an entry durable, and with it its body (I1)."""
         context = self._context
-        try:
-            body = None if spool is None else await context.bodies.keep(spool)
-            appended = await self._append_kept(replace(draft, body=body))
-        except OutOfSpaceError as error:
-            context.room.refused(error)
-            raise
+        body = None if spool is None else await context.bodies.keep(spool)
+        appended = await self._append_kept(replace(draft, body=body))
         context.room.stored()
         await context.bodies.remove(appended.files)
         return appended.entry

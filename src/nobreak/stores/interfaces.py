@@ -85,6 +85,9 @@ class Journal(Protocol):
     def newest(self, name: ObjectName) -> Entry | None:
         """The newest entry of a key: what a read of it must answer (I2)."""
 
+    def count(self, name: ObjectName) -> int:
+        """How many entries a key has."""
+
     def get(self, seq: int) -> Entry | None:
         """The entry with this number, if it is still here."""
 

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from nobreak.errors import CorruptBodyError
+from nobreak.errors import CorruptBodyError, OutOfSpaceError
 from nobreak.stores.interfaces import KeptBody
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import fsync_folder, make_folder
-from nobreak.stores.local.spool import CHUNK, Spool
+from nobreak.stores.local.spool import CHUNK, INLINE_MAX, Spool
 from nobreak.words import Fingerprint
 
 ORPHAN_AGE = 3600.0
@@ -54,6 +54,8 @@ class BodyStore:
         """Make a finished body durable (I1): its bytes, its name, and the folders just made."""
         if spool.path is None:
             self.check_room(spool.received)
+            if spool.received > INLINE_MAX:
+                raise OutOfSpaceError("the disk under the data directory is full")
             return KeptBody(inline=spool.memory)
         source, descriptor, name = spool.path, spool.descriptor, uuid.uuid4().hex
         assert descriptor is not None, "a spool file is open"  # noqa: S101

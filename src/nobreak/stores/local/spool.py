@@ -11,12 +11,14 @@ import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from nobreak.errors import BodyMismatchError
+from nobreak.errors import BodyMismatchError, OutOfSpaceError
 from nobreak.stores.local.disk import Disk
 from nobreak.words import Fingerprint
 
 INLINE_MAX = 256 * 1024
 """Bodies up to this many bytes live in the journal's row, larger ones in files."""
+MEMORY_MAX = 8 * 1024 * 1024
+"""While the disk is full, bodies up to this many bytes still pass through memory."""
 CHUNK = 1024 * 1024
 
 
@@ -77,7 +79,16 @@ class Spool:
         if self._descriptor is None and len(self._buffer) <= INLINE_MAX:
             self._wake()
         elif self._descriptor is None or len(self._buffer) >= INLINE_MAX:
+            await self._flush_if_possible()
+
+    async def _flush_if_possible(self) -> None:
+        """Write to the file; with no room for one, go on in memory: the external store may do."""
+        try:
             await self._flush()
+        except OutOfSpaceError:
+            if self._descriptor is not None or len(self._buffer) > MEMORY_MAX:
+                raise
+            self._wake()
 
     async def finish(self, md5: str | None = None) -> Fingerprint:
         """The body is complete. Raises `BodyMismatchError` when it isn't what was announced."""

@@ -47,6 +47,11 @@ class SqliteJournal:
     def newest(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
 
+    def count(self, name: ObjectName) -> int:
+        sql = "SELECT count(*) FROM entry WHERE bucket = ? AND key = ?"
+        ((count,),) = self._database.read(sql, (name.bucket, name.key))
+        return int(count)
+
     def get(self, seq: int) -> Entry | None:
         return _first(self._database.read(BY_SEQ, (seq,)))
 
