@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from nobreak.engine.health import Health
 from nobreak.engine.runtime import Engine
 from nobreak.engine.store import Store
 from nobreak.reporting.events import Sink
@@ -106,6 +107,10 @@ class Nobreak:
     def status(self) -> dict[str, Any]:
         """The state of this machine, ready for JSON."""
         return self._opened.status()
+
+    async def health(self) -> Health:
+        """Whether reads and writes are served now, and what was looked at to say so."""
+        return await self._opened.health()
 
     async def choose(self, override: Override, who: str) -> None:
         """Change the mode by hand; `auto` gives it back to the monitor."""

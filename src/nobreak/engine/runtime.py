@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
+from nobreak.engine.health import Health, HealthCheck
 from nobreak.engine.leader import MONITOR_LOCK, Leadership
 from nobreak.engine.leading import Leading
 from nobreak.engine.live import LiveSettings
@@ -25,6 +26,8 @@ from nobreak.settings import Settings, load_settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.interfaces import Journal
 from nobreak.words import Override
+
+NOT_OPEN = "the engine is not open: use `async with Engine(...)`"
 
 
 class Engine:
@@ -52,6 +55,7 @@ class Engine:
         self._stack = AsyncExitStack()
         self._context: Context | None = None
         self._store: Store | None = None
+        self._health: HealthCheck | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -67,13 +71,14 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._context = self._store = None
+        self._context = self._store = self._health = None
         await self._stack.__aexit__(kind, error, trace)
 
     async def _open(self) -> None:
         settings = self._live.current
         context = await self._stack.enter_async_context(opened(settings, self._reporter))
         self._context, self._store = context, Store(context)
+        self._health = HealthCheck(context, self._leadership)
         if not self._leads:
             return
         await apply_use_external(context.board, context.now(), use_external=settings.use_external)
@@ -102,7 +107,7 @@ class Engine:
     def store(self) -> Store:
         """Where objects are put and got."""
         if self._store is None:
-            raise RuntimeError("the engine is not open: use `async with Engine(...)`")
+            raise RuntimeError(NOT_OPEN)
         return self._store
 
     @property
@@ -123,6 +128,12 @@ class Engine:
             now=context.now(),
         )
 
+    async def health(self) -> Health:
+        """Whether reads and writes are served now, and what was looked at to say so."""
+        if self._health is None:
+            raise RuntimeError(NOT_OPEN)
+        return await self._health.look()
+
     async def choose(self, override: Override, who: str) -> None:
         """Change the mode by hand; `auto` gives it back to the monitor."""
         await choose(self._opened.board, override, who, self._opened.now())
@@ -130,7 +141,7 @@ class Engine:
     @property
     def _opened(self) -> Context:
         if self._context is None:
-            raise RuntimeError("the engine is not open: use `async with Engine(...)`")
+            raise RuntimeError(NOT_OPEN)
         return self._context
 
 

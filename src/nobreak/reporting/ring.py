@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from nobreak.reporting.events import Event
 
@@ -28,7 +28,7 @@ class Ring:
         found = [event for event in tuple(self._events) if event.id > last]
         return found if limit is None else found[max(0, len(found) - limit) :]
 
-    async def follow(self, last: int = 0) -> AsyncIterator[Event]:
+    async def follow(self, last: int = 0) -> AsyncGenerator[Event, None]:
         """The events after `last`, then each as it comes, for ever.
 
         Who reads too slowly misses events, and sees it by the gap in their ids.
