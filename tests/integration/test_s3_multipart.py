@@ -27,6 +27,8 @@ from nobreak.words import Attributes, ObjectName, Receipt
 SMALL = MultipartPlan(threshold=MIB, part_size=5 * MIB, at_once=3)  # S3 wants 5 MiB or more
 CONTENT = bytes(range(256)) * 4 * 1024 * 15 + b"the rest"  # three parts and a bit
 
+BEGUN = b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+
 
 @pytest.fixture
 async def make_store(seaweed):
@@ -106,9 +108,6 @@ async def _some(store, bucket) -> bool:
 
 async def put_to(make_store, parts, completion=silence) -> tuple[OutageError, list[bytes]]:
     """What a put raises, and the requests seen, where the server treats these two so."""
-    begun = (
-        b"<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
-    )
 
     async def answer(reader, writer):
         request = server.requests[-1]
@@ -116,7 +115,7 @@ async def put_to(make_store, parts, completion=silence) -> tuple[OutageError, li
         if request.startswith(b"PUT"):
             how = parts
         elif request.startswith(b"POST"):
-            how = answers("200 OK", body=begun) if b"?uploads" in request else completion
+            how = answers("200 OK", body=BEGUN) if b"?uploads" in request else completion
         await how(reader, writer)
 
     async with faulty_server(answer) as server:
@@ -160,6 +159,22 @@ async def test_an_error_inside_of_a_200_is_still_an_error(make_store, code, kind
     body = f'<?xml version="1.0"?>\n   <Error><Code>{code}</Code></Error>'.encode()
     error, _ = await put_to(make_store, opaque, answers("200 OK", body=body))
     assert isinstance(error, kind)
+
+
+async def test_an_upload_cancelled_while_it_begins_is_aborted_as_well(make_store):
+    async def answer(reader, writer):
+        await asyncio.sleep(0.2)
+        await answers("200 OK", body=BEGUN)(reader, writer)
+
+    async with faulty_server(answer) as server:
+        store = make_store(f"http://127.0.0.1:{server.port}")
+        task = asyncio.create_task(store.put(NAME, ArrivedBody(CONTENT), NOTHING))
+        await eventually(lambda: len(server.requests) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await eventually(lambda: server.requests[-1].startswith(b"DELETE"), within=2)
+        assert b"uploadId=u1" in server.requests[-1]
 
 
 def test_ten_thousand_parts_are_enough_for_five_tebibytes():

@@ -44,7 +44,10 @@ class FaultyServer:
         self._tasks.add(task)
         self.open_connections += 1
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            # A cancellation is ours (`stop`), and asyncio would report it as an error.
+            with contextlib.suppress(
+                ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+            ):
                 self.requests.append(await reader.readuntil(b"\r\n\r\n"))
                 await self._answer(reader, writer)
         finally:
