@@ -52,12 +52,18 @@ def _monitor(status: Status) -> Line:
 def _mode(status: Status) -> Line:
     mode, phase = status["current_mode"], status["monitor"]["phase"]
     sign = GOOD if status["monitor"]["is_running"] else WORRYING
-    reason = _pin(status) or {
-        Phase.STEADY: said("servidor externo saudável", "external server healthy"),
-        Phase.DOUBT: said("servidor externo em dúvida", "external server in doubt"),
-        Phase.OUTAGE: said("servidor externo offline", "external server offline"),
-        Phase.RETURNING: said("servidor externo voltando", "external server returning"),
-    }.get(Phase(phase), phase)
+    unknown = status["monitor"]["last_check"] is None
+    reason = (
+        _pin(status)
+        or {
+            Phase.STEADY: said("servidor externo saudável", "external server healthy"),
+            Phase.DOUBT: said("servidor externo em dúvida", "external server in doubt"),
+            Phase.OUTAGE: said("servidor externo offline", "external server offline"),
+            Phase.RETURNING: said("servidor externo voltando", "external server returning"),
+        }[Phase(phase)]
+    )
+    if unknown and not _pin(status):
+        reason = said("ainda não verificado", "not checked yet")
     return Line(sign, said("Modo Atual", "Current Mode"), f"{mode_name(mode)} ({reason})")
 
 
@@ -87,12 +93,14 @@ def _interval(status: Status) -> Line:
     every = monitor["check_interval"]
     text = said(f"A cada {every} segundos", f"Every {every} seconds")
     if monitor["consecutive_failures"]:
-        count = f"{monitor['consecutive_failures']}/{monitor['max_failures']}"
+        most = monitor["max_failures"]
+        count = f"{min(monitor['consecutive_failures'], most)}/{most}"
         text += said(f" (falha {count})", f" (failure {count})")
     elif monitor["phase"] == Phase.RETURNING:
         count = f"{monitor['consecutive_successes']}/{monitor['min_successes']}"
         text += said(f" (sucesso {count})", f" (success {count})")
-    return Line(GOOD, said("Monitoramento", "Monitoring"), text)
+    sign = GOOD if monitor["is_running"] else NEUTRAL
+    return Line(sign, said("Monitoramento", "Monitoring"), text)
 
 
 def _automatic(status: Status) -> Line:

@@ -1,0 +1,71 @@
+"""`nobreak logs`: the health log, wherever it really is."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from nobreak.faces.cli.failing import CommandError
+from nobreak.faces.cli.follow import follow, last_lines
+from nobreak.faces.cli.group import Command
+from nobreak.faces.cli.output import on_terminal, remark
+from nobreak.faces.cli.texts import said
+from nobreak.settings import Settings, load_settings
+
+SHOWN = 50
+_COLOURS = {b"[ERROR]": "red", b"[WARNING]": "yellow"}
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    help=said("Mostra o fim do log de saúde.", "Show the end of the health log."),
+)
+@click.option(
+    "-f",
+    "--follow",
+    "following",
+    is_flag=True,
+    help=said("Segue o log, até Ctrl+C.", "Follow the log, until Ctrl+C."),
+)
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(0),
+    default=SHOWN,
+    show_default=True,
+    help=said("Quantas linhas.", "How many lines."),
+)
+def command(*, following: bool, lines: int) -> None:
+    """Print the last lines, and those to come."""
+    settings = load_settings()
+    path = log_path(settings)
+    end = None
+    if path.exists():
+        tail, end = last_lines(path, lines)
+        for line in tail:
+            _write(line)
+    elif not following:
+        raise CommandError(said(f"ainda não há log em {path}", f"there is no log in {path} yet"))
+    else:
+        remark(said(f"aguardando {path} ...", f"waiting for {path} ..."))
+    if following:
+        for line in follow(lambda: log_path(settings), end):
+            _write(line)
+
+
+def log_path(settings: Settings) -> Path:
+    """The log that is in use: `HEALTH_LOG_FILE`, or the data directory where it had to move to."""
+    wanted = settings.reporting.log_file
+    moved = settings.local.data_dir / wanted.name
+    written = [path for path in (wanted, moved) if path.exists()]
+    return max(written, key=lambda path: path.stat().st_mtime, default=wanted)
+
+
+def _write(line: bytes) -> None:
+    colour = next((c for level, c in _COLOURS.items() if level in line[:40]), None)
+    if colour and on_terminal():
+        click.secho(line.decode(errors="replace").rstrip("\n"), fg=colour)
+        return
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
