@@ -71,6 +71,7 @@ class Leading:
             lambda doubt: build_probe(self._live.current, self._canary, doubt=doubt),
             self._context.link.checks_wanted,
             self._context.now,
+            asyncio.get_running_loop().time,
         )
         try:
             async with asyncio.TaskGroup() as tasks:

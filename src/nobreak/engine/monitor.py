@@ -32,7 +32,8 @@ class Monitor:
     """See the module.
 
     `rules` and `probe` are asked for anew at each check: they may change, and a check while in
-    doubt (True) may look more closely.
+    doubt (True) may look more closely. `now`: seconds since the epoch; `clock`: seconds that
+    only grow.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Monitor:
         probe: Callable[[bool], Probe],
         wanted: asyncio.Event,
         now: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:
         self._board = board
         self._announcer = announcer
@@ -50,6 +52,7 @@ class Monitor:
         self._probe = probe
         self._wanted = wanted
         self._now = now
+        self._clock = clock
         self._state = Failover()
         self._checked_at = 0.0
         self._used_external = True
@@ -125,8 +128,3 @@ class Monitor:
                     await self._wanted.wait()
             except TimeoutError:
                 continue
-
-    @staticmethod
-    def _clock() -> float:
-        """Seconds that only grow."""
-        return asyncio.get_running_loop().time()
