@@ -17,7 +17,8 @@ from nobreak.errors import (
     RefusedError,
 )
 from nobreak.reporting.events import EventKind
-from nobreak.words import Attributes, Mode, Override
+from nobreak.stores.external.base import Traits
+from nobreak.words import Attributes, Mode, Override, Receipt
 
 LARGE = 700_000
 
@@ -119,6 +120,46 @@ async def test_an_entry_that_fails_again_and_again_is_parked_while_the_others_go
     await eventually(lambda: rig.engine.journal.tally().parked == 1, within=20)
     await eventually(lambda: rig.engine.journal.tally().entries == 1)
     assert rig.engine.status()["current_mode"] == "external"
+
+
+async def test_the_bucket_of_faces_without_buckets_is_made_before_anything_is_given_back(rig):
+    made = []
+
+    async def ensure(bucket):
+        made.append(bucket)
+
+    rig.external.ensure_bucket = ensure
+    await outage(rig)
+    await rig.store.put(rig.name("k"), b"x")
+    back(rig)
+    await rig.drained()
+    assert made == ["nobreak"]
+
+
+async def test_an_overwrite_leaves_no_old_file_where_the_server_chooses_names(start):
+    traits = Traits(keeps_attributes=False, chooses_names=True, lists=False)
+    rig = await start(ScriptedStore(traits=traits))
+    files, put = [], rig.external.put
+
+    async def named(name, body, attributes):
+        await put(name, body, attributes)
+        files.append(f"file{len(files)}")
+        return Receipt(remote=files[-1])
+
+    discarded = []
+
+    async def delete(name, *, receipt):
+        discarded.append(receipt.remote)
+
+    rig.external.put, rig.external.delete = named, delete
+    await rig.store.put(rig.name("k"), b"1")
+    await rig.store.put(rig.name("k"), b"2")
+    await eventually(lambda: discarded == ["file0"])
+    await rig.engine.choose(Override.LOCAL, "test")
+    await rig.store.put(rig.name("k"), b"3")
+    await rig.engine.choose(Override.AUTO, "test")
+    await rig.drained()
+    await eventually(lambda: discarded == ["file0", "file1"])
 
 
 async def test_nothing_is_forgotten_that_the_external_store_does_not_hold(rig):

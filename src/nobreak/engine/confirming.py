@@ -1,10 +1,12 @@
 """Confirmed, then forgotten (I3): how an entry leaves the journal."""
 
+from contextlib import suppress
+
 from nobreak.engine.context import Context
-from nobreak.errors import NotFoundError
+from nobreak.errors import ExternalError, NotFoundError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Left
-from nobreak.words import Entry, Receipt
+from nobreak.words import Entry, ObjectName, Receipt
 
 
 async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
@@ -33,3 +35,13 @@ async def clear_away(context: Context, left: Left) -> None:
     await context.bodies.remove(left.files)
     for entry in left.superseded:
         context.reporter.emit(EventKind.ENTRY_SUPERSEDED, name=str(entry.name), seq=entry.seq)
+
+
+async def discard_old(context: Context, name: ObjectName, old: Receipt, new: Receipt) -> None:
+    """Where the server chooses names, an overwrite leaves the old file behind: delete it.
+
+    At best: a server that fails or refuses keeps a file that nobody asks for any more.
+    """
+    if context.external.traits.chooses_names and old.remote and old.remote != new.remote:
+        with suppress(ExternalError):
+            await context.external.delete(name, receipt=old)

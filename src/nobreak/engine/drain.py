@@ -47,15 +47,29 @@ class Drain:
     async def run(self) -> None:
         """Drain whenever there is something to drain and somebody to give it to."""
         await self._context.journal.resume()
+        prepared = False
         try:
             while True:
                 if self._context.link.state() is not Link.OPEN:
                     await self._pause()
+                    prepared = False
+                if not prepared:
+                    prepared = await self._prepare()
                 await self._send_some()
                 await self._progress.report(idle=not self._sending)
                 await self._wait()
         finally:
             await self._stop_sending(0.0)
+
+    async def _prepare(self) -> bool:
+        """Make the bucket of the faces that know none; whether there is nothing more to do."""
+        try:
+            await self._context.external.ensure_bucket(self._context.writes.bucket)
+        except OutageError:
+            return False
+        except RefusedError:
+            pass  # perhaps we may write to it all the same
+        return True
 
     async def _pause(self) -> None:
         """The external store is away. When it returns, all begins gently again."""
@@ -138,13 +152,16 @@ class Drain:
         context = self._context
         if entry.state is EntryState.SETTLING:
             return await self._settle(entry)
-        receipt = await self._apply(entry)
+        known = context.catalog.get(entry.name)
+        receipt = await self._apply(entry, known[1] if known else None)
         if not await holds(context, entry, receipt):
             detail = "the external store holds something else"
             await self._defer(entry, OutageError(OutageKind.BROKEN, detail, in_doubt=True))
             return False
         left = await confirm(context, entry, receipt, settle=context.writes.settle)
         self._progress.count(entry, gone=left.gone)
+        if known:
+            await discard_old(context, entry.name, known[1], receipt)
         return True
 
     async def _settle(self, entry: Entry) -> bool:
@@ -160,12 +177,11 @@ class Drain:
             )
         return held
 
-    async def _apply(self, entry: Entry) -> Receipt:
-        """Do on the external store what the entry says."""
+    async def _apply(self, entry: Entry, known: Receipt | None) -> Receipt:
+        """Do on the external store what the entry says; `known`: what it had before."""
         context = self._context
         if entry.kind is EntryKind.DELETE:
-            known = context.catalog.get(entry.name)
-            await context.external.delete(entry.name, receipt=known[1] if known else None)
+            await context.external.delete(entry.name, receipt=known)
             return Receipt()
         kept = context.journal.body(entry)
         if kept is None or entry.fingerprint is None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
+from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
 from nobreak.engine.doubts import Doubts
 from nobreak.engine.late import LateAttempts
@@ -171,7 +172,10 @@ class Writing:
         if context.external.traits.keeps_attributes and not context.external.traits.chooses_names:
             context.catalog.put_soon(info, receipt)
         else:
+            known = context.catalog.get(name)
             await context.catalog.put(info, receipt)
+            if known:
+                context.background.start(discard_old(context, name, known[1], receipt))
         return info
 
 

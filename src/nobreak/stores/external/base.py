@@ -122,5 +122,8 @@ class ExternalStore(Protocol):
         Reads the bytes back where the server can't state a checksum.
         """
 
+    async def ensure_bucket(self, bucket: str) -> None:
+        """Make the bucket if this kind of store has such and it isn't there."""
+
     async def aclose(self) -> None:
         """Close all connections."""

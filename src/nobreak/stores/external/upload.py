@@ -135,6 +135,9 @@ class UploadStore:
             return False
         return await read_back(download, fingerprint)
 
+    async def ensure_bucket(self, bucket: str) -> None:
+        """Such a server knows no buckets."""
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

@@ -142,6 +142,9 @@ class WebDavStore:
         except NotFoundError:
             return False
 
+    async def ensure_bucket(self, bucket: str) -> None:
+        """Folders are made when a first object needs them."""
+
     async def aclose(self) -> None:
         for sweep in self._sweeps:
             sweep.cancel()
