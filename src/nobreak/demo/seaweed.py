@@ -59,7 +59,7 @@ class SeaweedPorts:
         candidates = random.sample(range(LOWEST_PORT, HIGHEST_PORT), 1000)
         while len(chosen) < len(cls.__dataclass_fields__):
             port = candidates.pop()
-            if _is_free(port) and _is_free(port + GRPC_OFFSET):
+            if is_free(port) and is_free(port + GRPC_OFFSET):
                 chosen.append(port)
         return cls(*chosen)
 
@@ -252,7 +252,8 @@ class SeaweedServer:
             socket_file.unlink(missing_ok=True)
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
