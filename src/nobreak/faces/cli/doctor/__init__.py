@@ -1,0 +1,1 @@
+"""What `nobreak doctor` looks at: one module for each part, each look gives findings."""
