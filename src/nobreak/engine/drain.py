@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
-from nobreak.engine.confirming import clear_away, confirm, holds
+from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.context import Context
 from nobreak.engine.progress import Progress
 from nobreak.errors import (

@@ -101,6 +101,8 @@ class HealthCheck:
             async with asyncio.timeout(DISK_WITHIN):
                 async with aclosing(self._context.bodies.spool(None)) as spool:
                     await spool.write(bytes(INLINE_MAX + 1))
+                    if spool.path is None:  # it stays in memory where the disk has no room
+                        return _Disk(room=False, writable=False)
                 await self._context.board.update(lambda notice: (notice, None))
         except OutOfSpaceError:
             return _Disk(room=False, writable=False)
