@@ -362,6 +362,16 @@ async def test_the_deep_probe_is_bounded_even_when_the_cleaning_hangs():
     assert time.monotonic() - started < TIMEOUT + 0.3
 
 
+async def test_a_canary_that_an_outage_left_behind_goes_with_the_next_one():
+    store = Keeper(after_put="hang", delete="hang")
+    for _ in range(3):
+        await deep_check(store)
+    assert len(store.kept) == 1
+    store.faults.clear()
+    assert (await deep_check(store)).ok
+    assert store.kept == {}
+
+
 async def test_a_cancelled_deep_probe_leaves_no_canary():
     store = Keeper(after_put="hang")
     task = asyncio.create_task(deep_check(store))

@@ -24,6 +24,8 @@ MAX_ANSWER_BYTES = 65536
 """How much of a health answer is read before it counts as whole."""
 
 CANARY_PREFIX = ".nobreak/canary-"
+CANARY = CANARY_PREFIX + secrets.token_hex(16)
+"""One name for all canaries of this process: what could not be deleted goes with the next one."""
 CANARY_BYTES = 64
 CLEANING_SHARE = 0.25
 """The part of the time that is kept for deleting the canary, so that none is left behind."""
@@ -169,7 +171,7 @@ class DeepProbe:
             return str(failed)
 
     async def _round_trip(self) -> str:
-        name = ObjectName(self._bucket, CANARY_PREFIX + secrets.token_hex(16))
+        name = ObjectName(self._bucket, CANARY)
         content = secrets.token_bytes(CANARY_BYTES)
         receipt: Receipt | None = None
         try:
