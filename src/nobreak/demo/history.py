@@ -94,7 +94,8 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.breach}: {self.key} ({self.detail})" if self.detail else self.breach
+        told = f"{self.breach}: {self.key}"
+        return f"{told} ({self.detail})" if self.detail else told
 
 
 @dataclass(slots=True)

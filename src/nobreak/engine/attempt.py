@@ -40,12 +40,14 @@ class Attempt(Generic[T]):
 
     @property
     def outage(self) -> OutageError:
-        """The failure, once its outcome is `FAILED`, `UNKNOWN` or `SLOW`."""
-        if not self._task.done():
-            return OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=True)
-        error = self._task.exception()
-        assert isinstance(error, OutageError), "asked for only after a failure"  # noqa: S101
-        return error
+        """The failure, once its outcome is `FAILED`, `UNKNOWN` or `SLOW`.
+
+        What was slow may have ended since, in any way: it did not answer in time.
+        """
+        error = self._task.exception() if self._task.done() else None
+        if isinstance(error, OutageError):
+            return error
+        return OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=True)
 
     @property
     def answer(self) -> NobreakError:
