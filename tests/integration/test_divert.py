@@ -36,8 +36,9 @@ async def test_a_healthy_write_goes_through_and_leaves_nothing_here(rig):
     assert rig.external.objects[rig.name("k")] == (content, attributes)
     assert rig.engine.journal.tally().entries == 0
     assert await rig.store.read(rig.name("k")) == content
-    folders = [p for p in (rig.settings.local.data_dir).rglob("*") if p.parent.name != "data"]
-    assert [p for p in folders if p.is_file()] == [], "no spool file stays behind"
+    for folder in ("spool", "blobs"):
+        left = (rig.settings.local.data_dir / folder).rglob("*")
+        assert [path for path in left if path.is_file()] == [], "no spool file stays behind"
 
 
 @pytest.mark.parametrize("size", [0, 1, SMALL, LARGE])
@@ -263,6 +264,34 @@ async def test_a_write_whose_client_left_before_the_answer_is_feared_too(rig):
     rig.external.zombies[0].land()
     await rig.drained()
     assert rig.outside("k") == b"new"
+
+
+async def test_what_a_crashed_process_had_under_way_cannot_undo_a_newer_write(start):
+    """I4: nobody knows on which keys it may land, so all go through the journal for a while."""
+    first = await start()
+    data_dir = first.settings.local.data_dir
+    await first.engine.__aexit__(None, None, None)
+    assert list((data_dir / "running").iterdir()) == [], "who closes says goodbye"
+    (data_dir / "running" / "left-by-a-dead-process").touch()
+    second = await start(first.external)
+    info = await second.store.put(second.name("k"), b"new")
+    assert info.mode is Mode.LOCAL
+    await eventually(lambda: second.outside("k") == b"new")
+    second.external.objects[second.name("k")] = (b"old, under way when it died", Attributes())
+    assert await second.store.read(second.name("k")) == b"new"
+    await second.drained()
+    assert second.outside("k") == b"new"
+
+    async def direct():
+        return (await second.store.put(second.name("j"), b"x")).mode is Mode.EXTERNAL
+
+    await eventually(direct)
+
+
+async def test_a_living_process_is_not_taken_for_dead(start):
+    first = await start()
+    second = await start(first.external, leads=False)
+    assert (await second.store.put(second.name("k"), b"x")).mode is Mode.EXTERNAL
 
 
 async def test_copies_work_from_both_sides_and_to_both(rig):

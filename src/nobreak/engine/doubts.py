@@ -1,24 +1,27 @@
 """Keys on which a request of unknown outcome could still land, though no entry says so (I4).
 
 This happens when nothing was acknowledged: the client went away, or the local disk could not
-take the write. Until it is over, writes to such a key go through the journal and settle.
+take the write. Until it is over, writes to such a key go through the journal and settle. After a
+crash that is so for every key: nobody knows what the dead process had under way.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nobreak.stores.interfaces import Board
 from nobreak.words import ObjectName
 
 
 class Doubts:
-    """See the module. Lives in memory: at most as long as the attempts of this process."""
+    """See the module. Keys live in memory: at most as long as the attempts of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, board: Board) -> None:
+        self._board = board
         self._names: Counter[ObjectName] = Counter()
 
     def __contains__(self, name: ObjectName) -> bool:
-        return name in self._names
+        return name in self._names or self._board.read().crashed
 
     @contextmanager
     def about(self, name: ObjectName) -> Iterator[None]:

@@ -7,6 +7,7 @@ refused is parked, one that fails waits its turn, and nobody waits for either (I
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
@@ -43,6 +44,7 @@ class Drain:
         self._pace = Pace(context.writes.drain_concurrency)
         self._sending: dict[ObjectName, asyncio.Task[None]] = {}
         self._progress = Progress(context)
+        self._calm_since: float | None = None
 
     async def run(self) -> None:
         """Drain whenever there is something to drain and somebody to give it to."""
@@ -55,6 +57,7 @@ class Drain:
                     prepared = False
                 if not prepared:
                     prepared = await self._prepare()
+                await self._forgive_crash()
                 await self._send_some()
                 await self._progress.report(idle=not self._sending)
                 await self._wait()
@@ -71,8 +74,19 @@ class Drain:
             pass  # perhaps we may write to it all the same
         return True
 
+    async def _forgive_crash(self) -> None:
+        """What a dead process had under way has landed, or will not: after a calm settle time."""
+        if not self._context.board.read().crashed:
+            self._calm_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._calm_since = now if self._calm_since is None else self._calm_since
+        if now - self._calm_since >= self._context.writes.settle:
+            await self._context.board.update(lambda old: (replace(old, crashed=False), None))
+
     async def _pause(self) -> None:
         """The external store is away. When it returns, all begins gently again."""
+        self._calm_since = None
         await self._stop_sending(GRACE)
         self._pace = Pace(self._context.writes.drain_concurrency)
         await self._progress.pause()

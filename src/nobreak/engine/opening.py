@@ -3,12 +3,14 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
 from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
+from nobreak.engine.presence import present
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings
@@ -34,6 +36,8 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         database = await open_database(folder)
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
+        if stack.enter_context(present(folder)):
+            await board.update(lambda notice: (replace(notice, crashed=True), None))
         disk = Disk(
             folder,
             min_free_bytes=settings.local.min_free_bytes,

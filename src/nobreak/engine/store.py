@@ -45,7 +45,7 @@ class Store:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._doubts = Doubts()
+        self._doubts = Doubts(context.board)
         self._writing = Writing(context, self._doubts)
 
     async def put(

@@ -174,6 +174,8 @@ class Notice:
     trusted: bool = True
     asked: int = 0
     answered: int = 0
+    crashed: bool = False
+    """A process died lately: what it had under way may still land on any key (I4)."""
     suspicion: str = ""
     """What made live traffic suspicious last."""
     chosen_by: str = ""

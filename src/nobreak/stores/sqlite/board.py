@@ -64,6 +64,7 @@ def _notice_from(row: Any) -> Notice:
             "override": Override(found["override"]),
             "use_external": bool(found["use_external"]),
             "trusted": bool(found["trusted"]),
+            "crashed": bool(found["crashed"]),
         }
     )
 

@@ -80,6 +80,7 @@ CREATE TABLE board (
     trusted      INTEGER NOT NULL DEFAULT 1,
     asked        INTEGER NOT NULL DEFAULT 0,
     answered     INTEGER NOT NULL DEFAULT 0,
+    crashed      INTEGER NOT NULL DEFAULT 0,
     suspicion    TEXT    NOT NULL DEFAULT '',
     chosen_by    TEXT    NOT NULL DEFAULT '',
     leader       INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,57 @@
+"""Who works on a data directory, and who left it without a word.
+
+A process that dies takes with it what it had under way: requests that nobody was told about, but
+which the external store may still execute (I4). Whoever comes next has to know. Each engine holds
+a locked file for as long as it runs, and removes it when it closes; one that is there without its
+lock was left by a crash.
+"""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nobreak.stores.local.folders import fsync_folder, make_folder
+
+RUNNING = "running"
+
+
+@contextmanager
+def present(data_dir: Path) -> Iterator[bool]:
+    """Be present while the context lasts. Gives whether somebody crashed here before us.
+
+    Raises `OSError`.
+    """
+    folder = data_dir / RUNNING
+    make_folder(folder)
+    crashed = _bury_the_dead(folder)
+    mine = folder / uuid.uuid4().hex
+    unlocked = folder / f".{mine.name}"
+    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        unlocked.rename(mine)  # nobody ever sees it without its lock
+        fsync_folder(folder)
+        yield crashed
+        mine.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _bury_the_dead(folder: Path) -> bool:
+    """Remove what crashed processes left; whether there was anything."""
+    found = False
+    for path in folder.glob("[!.]*"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # it lives
+        else:
+            path.unlink(missing_ok=True)
+            found = True
+        finally:
+            os.close(descriptor)
+    return found
