@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from nobreak.words import ObjectInfo, RangeRequest
 
-_RANGE = re.compile(r"bytes=[ \t]*(\d{0,19})-(\d{0,19})[ \t]*")
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*")
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 CONDITIONAL = ("if-match", "if-unmodified-since", "if-none-match", "if-modified-since")
 

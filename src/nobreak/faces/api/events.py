@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from nobreak.reporting.events import Event
 from nobreak.reporting.render import as_dict
 
 MAX_LIMIT = 1000
+_ID = re.compile("[0-9]{1,18}")
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 15.0
 """A follower hears something at least so often, if only that nothing happened (seconds)."""
@@ -53,7 +55,7 @@ class Events:
         """The events after one that is known, oldest first; without `after`, the latest."""
         if follow or EVENT_STREAM in request.headers.get("accept", ""):
             seen = request.headers.get("last-event-id", "")
-            known = int(seen) if seen.isascii() and seen.isdigit() else after
+            known = int(seen) if _ID.fullmatch(seen) else after
             headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
             stream = self._follow(self._before_latest(limit) if known is None else known)
             return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)

@@ -20,6 +20,7 @@ MD5_BYTES = 16
 _MEDIA = re.compile(r"(?:image/(?!svg)|audio/|video/)[a-z0-9.+-]+")
 _INERT = frozenset({"application/pdf", "text/plain"})
 _SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+_LENGTH = re.compile("[0-9]{1,19}")
 _ETAG = re.compile(r"[!#-~]+")
 _FIT = re.compile(r"(?:[!-~\x80-\U0010ffff](?:[ -~\x80-\U0010ffff]*[!-~\x80-\U0010ffff])?)?")
 
@@ -51,8 +52,8 @@ def size_of(headers: Headers) -> int | None:
     if "transfer-encoding" in headers:
         return None
     length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()):
-        raise InvalidRequestError(f"Content-Length is {length!r}")
+    if not _LENGTH.fullmatch(length):
+        raise InvalidRequestError("Content-Length is no number")
     return int(length)
 
 
