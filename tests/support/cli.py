@@ -65,9 +65,19 @@ class Cli:
         self, *arguments: str, stdin: bytes = b"", within: float = 30, **env: str
     ) -> Ended:
         """Run a command to its end."""
+        return await self._ended(self._command(arguments), stdin, within, env)
+
+    async def shell(self, script: str, within: float = 30) -> Ended:
+        """Run a line of shell; `nobreak` is on its path."""
+        path = f"{Path(NOBREAK).parent}:{self.environment['PATH']}"
+        return await self._ended(["bash", "-c", script], b"", within, {"PATH": path})
+
+    async def _ended(
+        self, command: list[str], stdin: bytes, within: float, env: dict[str, str]
+    ) -> Ended:
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
-            *self._command(arguments),
+            *command,
             cwd=self.folder,
             env={**self.environment, **env},
             stdin=subprocess.PIPE,

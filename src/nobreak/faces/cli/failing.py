@@ -32,7 +32,7 @@ def failed(error: BaseException) -> tuple[int, str]:
         case SettingsError():
             return WRONG_USAGE, str(error)
         case KeyboardInterrupt() | click.Abort():
-            return INTERRUPTED, said("interrompido", "interrupted")
+            return INTERRUPTED, ""
         case BrokenPipeError():
             return PIPE_CLOSED, ""
         case UnavailableError():

@@ -32,19 +32,23 @@ def follow(find: Callable[[], Path], start: int | None) -> Iterator[bytes]:
     place is read from its beginning, after the last line of the one before.
     """
     file: BinaryIO | None = find().open("rb") if start is not None else None
-    if file is not None:
-        file.seek(start or 0)
-    while True:
+    try:
         if file is not None:
-            yield from _lines(file)
-        successor = _successor(find(), file)
-        if successor is None:
-            time.sleep(LOOK_EVERY)
-            continue
+            file.seek(start or 0)
+        while True:
+            if file is not None:
+                yield from _lines(file)
+            successor = _successor(find(), file)
+            if successor is None:
+                time.sleep(LOOK_EVERY)
+                continue
+            if file is not None:
+                yield from _lines(file)  # what came between the last read and the rotation
+                file.close()
+            file = successor
+    finally:
         if file is not None:
-            yield from _lines(file)  # what came between the last read and the rotation
             file.close()
-        file = successor
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

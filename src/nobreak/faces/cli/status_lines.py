@@ -85,6 +85,8 @@ def _server(status: Status, now: datetime) -> Line:
     )
     text = f"{where}: {monitor['last_detail']}, {monitor['response_time']:.2f}s, "
     text += said(f"há {age}", f"{age} ago")
+    if not monitor["is_running"]:
+        return Line(NEUTRAL, title, text)
     return Line(GOOD if monitor["last_ok"] else BAD, title, text)
 
 

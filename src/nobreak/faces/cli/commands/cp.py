@@ -12,7 +12,7 @@ from nobreak.faces.cli.failing import DONE, FAILED, CommandError, failed
 from nobreak.faces.cli.group import Command
 from nobreak.faces.cli.output import remark
 from nobreak.faces.cli.planning import plan
-from nobreak.faces.cli.remote import shown
+from nobreak.faces.cli.remote import shown as as_typed
 from nobreak.faces.cli.session import with_nobreak
 from nobreak.faces.cli.texts import said
 from nobreak.printable import printable
@@ -39,13 +39,15 @@ def command(*, source: str, target: str, recursive: bool) -> int:
 
     async def work(nobreak: Nobreak) -> int:
         code, kept_here = DONE, False
-        with progress() as (begin, moved):
+        with progress() as shown:
             async for job in plan(nobreak, source, target, recursive=recursive):
                 try:
                     if isinstance(job, CommandError):
                         raise job
-                    begin(_described(job, nobreak.settings.writes.bucket))
-                    mode = await copy(nobreak.store, job, moved)
+                    text = _described(job, nobreak.settings.writes.bucket)
+                    shown.begin(text)
+                    mode = await copy(nobreak.store, job, shown.moved)
+                    shown.done(text)
                 except (NobreakError, OSError) as error:
                     if not recursive:
                         raise
@@ -67,7 +69,7 @@ def _described(job: Copy, bucket: str) -> str:
 def _typed(place: Place, bucket: str) -> str:
     if place is STREAM:
         return "-"
-    return str(place) if isinstance(place, Path) else shown(place, bucket)
+    return str(place) if isinstance(place, Path) else as_typed(place, bucket)
 
 
 def _say_kept_here(nobreak: Nobreak) -> None:
