@@ -1,0 +1,1 @@
+"""The S3 face: change one URL and any S3 application survives an outage."""
