@@ -173,8 +173,9 @@ async def test_an_outage_is_shown_in_the_seeds_words_and_the_server_drains_what_
     waiting = cli.start("drain", "--wait", output=cli.folder / "drain.out")
     await asyncio.sleep(0.5)
     await upload.start()
-    assert await asyncio.to_thread(waiting.wait, 15) == 0
+    code = await asyncio.to_thread(waiting.wait, 15)
     lines = (cli.folder / "drain.out").read_text().splitlines()
+    assert code == 0, lines
     assert lines[0] == "📤 faltam 1 (LOCAL: aguardando o servidor externo)"
     assert lines[-1] == "✅ DEVOLUÇÃO COMPLETA: nada pendente"
 
@@ -202,4 +203,5 @@ async def test_logs_finds_the_log_that_had_to_move_to_the_data_directory(cli):
     cli.log = cli.data / "health.log"
     server = await cli.serve()
     assert "Health Monitor ATIVO" in (await cli.run("logs")).out
+    assert (await cli.run("ls", HEALTH_CHEK_INTERVAL="1")).err == "", "the server has said it"
     await cli.stop(server)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from pathlib import Path
 
 from nobreak.engine.glance import Glance
 from nobreak.engine.journal_file import JOURNAL_FILE
@@ -49,6 +50,14 @@ def check_owner(settings: Settings) -> None:
                 f"{folder} belongs to {name}; use: sudo -u {name} nobreak ...",
             )
         )
+
+
+def log_path(settings: Settings) -> Path:
+    """The log that is in use: `HEALTH_LOG_FILE`, or the data directory where it had to move to."""
+    wanted = settings.reporting.log_file
+    moved = settings.local.data_dir / wanted.name
+    written = [path for path in (wanted, moved) if path.exists()]
+    return max(written, key=lambda path: path.stat().st_mtime, default=wanted)
 
 
 def _owner(uid: int) -> str:

@@ -1,16 +1,16 @@
 """`nobreak logs`: the health log, wherever it really is."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from nobreak.faces.cli.failing import CommandError
 from nobreak.faces.cli.follow import follow, last_lines
 from nobreak.faces.cli.group import Command
+from nobreak.faces.cli.here import log_path
 from nobreak.faces.cli.output import on_terminal, remark
 from nobreak.faces.cli.texts import said
-from nobreak.settings import Settings, load_settings
+from nobreak.settings import load_settings
 
 SHOWN = 50
 _COLOURS = {b"[ERROR]": "red", b"[WARNING]": "yellow"}
@@ -52,14 +52,6 @@ def command(*, following: bool, lines: int) -> None:
     if following:
         for line in follow(lambda: log_path(settings), end):
             _write(line)
-
-
-def log_path(settings: Settings) -> Path:
-    """The log that is in use: `HEALTH_LOG_FILE`, or the data directory where it had to move to."""
-    wanted = settings.reporting.log_file
-    moved = settings.local.data_dir / wanted.name
-    written = [path for path in (wanted, moved) if path.exists()]
-    return max(written, key=lambda path: path.stat().st_mtime, default=wanted)
 
 
 def _write(line: bytes) -> None:
