@@ -81,17 +81,19 @@ def test_the_file_system_is_that_of_the_innermost_and_last_mount(tmp_path):
 def test_the_last_lines_are_whole_and_of_a_long_file_only_the_end_is_read(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"".join(b"line %d\n" % n for n in range(50_000)) + b"torn")
-    lines, end = last_lines(path, 2)
-    assert lines == [b"line 49998\n", b"line 49999\n"]
-    assert end == path.stat().st_size - len(b"torn")
-    assert last_lines(path, 0)[0] == []
-    assert len(last_lines(path, 10**6)[0]) == 50_000
+    with path.open("rb") as file:
+        assert last_lines(file, 2) == [b"line 49998\n", b"line 49999\n"]
+        assert file.tell() == path.stat().st_size - len(b"torn")
+        assert last_lines(file, 0) == []
+        assert len(last_lines(file, 10**6)) == 50_000
 
 
 def test_following_sees_every_line_across_rotation_truncation_and_torn_writes(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"old\n")
-    lines = follow(lambda: path, 4)
+    file = path.open("rb")
+    assert last_lines(file, 1) == [b"old\n"]
+    lines = follow(lambda: path, file)
     with path.open("ab", buffering=0) as log:
         log.write(b"one\ntw")
         assert next(lines) == b"one\n"
@@ -105,6 +107,15 @@ def test_following_sees_every_line_across_rotation_truncation_and_torn_writes(tm
     with path.open("ab", buffering=0) as log:
         log.write(b"x\n")
     assert next(lines) == b"x\n"
+    lines.close()
+
+
+def test_a_log_that_is_rotated_before_it_is_followed_is_followed_to_its_end(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"")
+    lines = follow(lambda: path, path.open("rb"))
+    path.rename(tmp_path / "log.1").write_bytes(b"late\n")
+    assert next(lines) == b"late\n"
     lines.close()
 
 

@@ -10,35 +10,32 @@ LOOK_EVERY = 0.2
 BLOCK = 64 * 1024
 
 
-def last_lines(path: Path, count: int) -> tuple[list[bytes], int]:
-    """The last `count` whole lines, read from the end, and the offset where they end."""
-    with path.open("rb") as file:
-        end = position = file.seek(0, os.SEEK_END)
-        tail = b""
-        while position > 0 and tail.count(b"\n") <= count:
-            step = min(BLOCK, position)
-            position -= step
-            file.seek(position)
-            tail = file.read(step) + tail
+def last_lines(file: BinaryIO, count: int) -> list[bytes]:
+    """The last `count` whole lines, read from the end; the file is left standing after them."""
+    end = position = file.seek(0, os.SEEK_END)
+    tail = b""
+    while position > 0 and tail.count(b"\n") <= count:
+        step = min(BLOCK, position)
+        position -= step
+        file.seek(position)
+        tail = file.read(step) + tail
     whole, newline, torn = tail.rpartition(b"\n")
+    file.seek(end - len(torn))
     lines = (whole + newline).splitlines(keepends=True)
-    return lines[len(lines) - min(count, len(lines)) :], end - len(torn)
+    return lines[len(lines) - min(count, len(lines)) :]
 
 
-def follow(find: Callable[[], Path], start: int | None) -> Iterator[bytes]:
-    """Lines as they are added to the file that `find` finds, for ever.
+def follow(find: Callable[[], Path], file: BinaryIO | None) -> Iterator[bytes]:
+    """Lines as they are added to `file`, and to whatever takes its place, for ever.
 
-    It begins at the offset `start` (None: the file isn't there yet). A file that takes another's
-    place is read from its beginning, after the last line of the one before.
+    `find` finds the path; None: nothing is there yet. A file that takes another's place is read
+    from its beginning, after the last line of the one before.
     """
-    file: BinaryIO | None = find().open("rb") if start is not None else None
     try:
-        if file is not None:
-            file.seek(start or 0)
         while True:
             if file is not None:
                 yield from _lines(file)
-            successor = _successor(find(), file)
+            successor = successor_of(file, find())
             if successor is None:
                 time.sleep(LOOK_EVERY)
                 continue
@@ -60,8 +57,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
     file.seek(-len(line), os.SEEK_CUR)
 
 
-def _successor(path: Path, file: BinaryIO | None) -> BinaryIO | None:
-    """The file that is at the path now, if it is another."""
+def successor_of(file: BinaryIO | None, path: Path) -> BinaryIO | None:
+    """The file that is at the path now, opened, if it is another one."""
     try:
         if file is not None and os.path.samestat(path.stat(), os.fstat(file.fileno())):
             return None

@@ -61,7 +61,6 @@ def log_path(settings: Settings) -> Path:
 
 
 def _owner(uid: int) -> str:
-
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -5,7 +5,7 @@ import sys
 import click
 
 from nobreak.faces.cli.failing import CommandError
-from nobreak.faces.cli.follow import follow, last_lines
+from nobreak.faces.cli.follow import follow, last_lines, successor_of
 from nobreak.faces.cli.group import Command
 from nobreak.faces.cli.here import log_path
 from nobreak.faces.cli.output import on_terminal, remark
@@ -40,18 +40,20 @@ def command(*, following: bool, lines: int) -> None:
     """Print the last lines, and those to come."""
     settings = load_settings()
     path = log_path(settings)
-    end = None
-    if path.exists():
-        tail, end = last_lines(path, lines)
-        for line in tail:
+    file = successor_of(None, path)
+    if file is not None:
+        for line in last_lines(file, lines):
             _write(line)
-    elif not following:
-        raise CommandError(said(f"ainda não há log em {path}", f"there is no log in {path} yet"))
-    else:
+    elif following:
         remark(said(f"aguardando {path} ...", f"waiting for {path} ..."))
+    else:
+        raise CommandError(said(f"ainda não há log em {path}", f"there is no log in {path} yet"))
     if following:
-        for line in follow(lambda: log_path(settings), end):
+        # While a log is being rotated its path leads to nothing: an old one elsewhere is not meant.
+        for line in follow(lambda: path if file else log_path(settings), file):
             _write(line)
+    elif file is not None:
+        file.close()
 
 
 def _write(line: bytes) -> None:
