@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from nobreak.app import Nobreak
-from nobreak.errors import NobreakError
+from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
 from nobreak.faces.cli.copy_progress import progress
 from nobreak.faces.cli.copying import STREAM, Copy, Place, copy
 from nobreak.faces.cli.failing import DONE, FAILED, CommandError, failed
@@ -17,6 +17,9 @@ from nobreak.faces.cli.session import with_nobreak
 from nobreak.faces.cli.texts import said
 from nobreak.printable import printable
 from nobreak.words import Mode, ObjectName
+
+HOPELESS = (LocalStoreError, OutOfSpaceError)
+"""What fails for one file for these reasons fails for the next one too."""
 
 
 @click.command(
@@ -49,7 +52,7 @@ def command(*, source: str, target: str, recursive: bool) -> int:
                     mode = await copy(nobreak.store, job, shown.moved)
                     shown.done(text)
                 except (NobreakError, OSError) as error:
-                    if not recursive:
+                    if not recursive or isinstance(error, HOPELESS):
                         raise
                     code = FAILED
                     remark(f"nobreak: {failed(error)[1]}")
