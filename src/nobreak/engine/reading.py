@@ -1,29 +1,43 @@
 """Answers to GET: the bytes come from the journal or from the external store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from nobreak.engine.link import Link
-from nobreak.errors import OutageError, OutageKind
+from nobreak.errors import CorruptBodyError, OutageError, OutageKind
 from nobreak.stores.external.base import Download, Traits
 from nobreak.stores.local.bodies import KeptReader
 from nobreak.words import ByteRange, ObjectInfo, Receipt
 
 
 class LocalReading:
-    """The bytes of a journalled object, or of a range of it. A `Download`."""
+    """The bytes of a journalled object, or of a range of it. A `Download`.
 
-    def __init__(self, info: ObjectInfo, kept: KeptReader, part: ByteRange) -> None:
+    `on_corrupt` hears of bytes that turn out to be damaged while they are read (I7).
+    """
+
+    def __init__(
+        self,
+        info: ObjectInfo,
+        kept: KeptReader,
+        part: ByteRange,
+        on_corrupt: Callable[[CorruptBodyError], None],
+    ) -> None:
         self.info = info
         self.start = part.start
         self.length = part.length
         self._kept = kept
+        self._on_corrupt = on_corrupt
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes, once. Raises `CorruptBodyError` before damaged bytes are complete."""
-        async for chunk in self._kept.chunks(self.start, self.start + self.length):
-            yield chunk
+        try:
+            async for chunk in self._kept.chunks(self.start, self.start + self.length):
+                yield chunk
+        except CorruptBodyError as error:
+            self._on_corrupt(error)
+            raise
 
     async def aclose(self) -> None:
         """Close the body. May be called twice."""
@@ -45,7 +59,7 @@ class ExternalReading:
         self._link = link
         self._patience = patience
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes, once. Raises `OutageError` when the external store fails in the middle."""
         chunks = self._download.chunks()
         try:

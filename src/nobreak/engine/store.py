@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.attempt import read_within
@@ -230,7 +231,7 @@ class Store:
                 return None
             self._report_corrupt(newest, error)
             raise
-        return LocalReading(journalled(newest), reader, part)
+        return LocalReading(journalled(newest), reader, part, partial(self._report_corrupt, newest))
 
     def _report_corrupt(self, entry: Entry, error: CorruptBodyError) -> None:
         self._context.reporter.emit(

@@ -9,11 +9,10 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from nobreak.engine.reading import Reading
-from nobreak.errors import CorruptBodyError, NobreakError
+from nobreak.errors import NobreakError
 from nobreak.faces.api.headers import RawHeaders
 from nobreak.faces.api.problems import ApiError
 from nobreak.lang import Text
-from nobreak.reporting.events import EventKind, Reporter
 
 SILENCE = 60.0
 """A client that sends nothing, or takes nothing, for so long is given up (seconds)."""
@@ -49,13 +48,11 @@ class ObjectResponse(StreamingResponse):
         chunks: AsyncGenerator[bytes, None],
         headers: RawHeaders,
         status: int,
-        reporter: Reporter,
     ) -> None:
         super().__init__(chunks, status)
         self.raw_headers = [*headers, (b"content-length", str(reading.length).encode())]
         self._reading = reading
         self._chunks = chunks
-        self._reporter = reporter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -72,18 +69,12 @@ class ObjectResponse(StreamingResponse):
             async for chunk in self._chunks:
                 async with asyncio.timeout(SILENCE):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except CorruptBodyError as error:
-            name = str(self._reading.info.name)
-            self._reporter.emit(EventKind.BODY_CORRUPT, name=name, reason=str(error))
-            return
         except (NobreakError, TimeoutError):
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def open_response(
-    reading: Reading, headers: RawHeaders, status: int, reporter: Reporter
-) -> ObjectResponse:
+async def open_response(reading: Reading, headers: RawHeaders, status: int) -> ObjectResponse:
     """An answer whose first bytes are here: what fails before them is an error like any other."""
     rest = reading.chunks()
     try:
@@ -95,7 +86,8 @@ async def open_response(
     async def chunks() -> AsyncGenerator[bytes, None]:
         if first:
             yield first
-        async for chunk in rest:
-            yield chunk
+        async with aclosing(rest):
+            async for chunk in rest:
+                yield chunk
 
-    return ObjectResponse(reading, chunks(), headers, status, reporter)
+    return ObjectResponse(reading, chunks(), headers, status)

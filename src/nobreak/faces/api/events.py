@@ -1,4 +1,7 @@
-"""`GET /api/events`: what this process has told lately, and, for who follows, what it tells next."""
+"""`GET /api/events`: what this process has told lately, and, for who follows, what it tells next.
+
+Of several workers each knows its own events only; the log has those of all.
+"""
 
 import asyncio
 import json

@@ -87,7 +87,7 @@ class Files:
             last = reading.start + reading.length - 1
             extent = f"bytes {reading.start}-{last}/{reading.info.size}"
             headers.append((b"content-range", extent.encode()))
-        return await open_response(reading, headers, status, self._api.current().reporting.hub)
+        return await open_response(reading, headers, status)
 
     async def head(self, request: Request) -> Response:
         """What is known of the object."""
