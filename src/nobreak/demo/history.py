@@ -142,13 +142,9 @@ class History:
         self._limits = limits or Limits()
         self._records: dict[str, Record] = {}
 
-    def possible(self, key: str) -> frozenset[Version]:
-        """The versions that this key may hold now."""
-        return frozenset(self._record(key).possible)
-
-    def keys(self) -> frozenset[str]:
-        """Every key that a client has touched."""
-        return frozenset(self._records)
+    def written(self) -> list[str]:
+        """Every key with an acknowledged write, in the order of their first operation."""
+        return [key for key, record in self._records.items() if record.written_at is not None]
 
     def add(self, operation: Operation) -> None:
         """Take an operation in when it has returned, and judge it."""
