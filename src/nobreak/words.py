@@ -95,10 +95,13 @@ class Attributes:
 
     `headers`: those of `CONTENT_HEADERS` that were given, names in lower case.
     `metadata`: the user's own pairs, names in lower case and without `x-amz-meta-`.
+    `s3`: further headers of S3 that came with a PUT (storage class, tags, ...), names in lower
+    case; an S3 store is given them unchanged, others have no use for them.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    s3: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def content_type(self) -> str:

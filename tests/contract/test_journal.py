@@ -29,7 +29,7 @@ def name(key, bucket="b"):
 def put(key, size=3, *, file=None, **more):
     body = KeptBody(file=file) if file else KeptBody(inline=b"x" * size)
     return Draft(
-        name(key), PUT, Attributes({"content-type": "a/b"}, {"who": "José"}),
+        name(key), PUT, Attributes({"content-type": "a/b"}, {"who": "José"}, {"x-amz-tagging": "a=b"}),
         Fingerprint(size, f"{size:032x}"), body, **more,
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ def ready(journal, now=NOW, limit=100):
 async def test_an_entry_comes_back_as_it_was_written(journal):
     entry = await add(journal, put("k", 5))
     assert journal.newest(name("k")) == journal.get(entry.seq) == entry
-    assert entry.attributes == Attributes({"content-type": "a/b"}, {"who": "José"})
+    assert entry.attributes == put("k", 5).attributes
     assert (entry.kind, entry.size, entry.state) == (PUT, 5, EntryState.PENDING)
     assert entry.acked_at == NOW
     assert journal.body(entry) == KeptBody(inline=b"xxxxx")

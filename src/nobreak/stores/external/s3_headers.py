@@ -30,7 +30,7 @@ def headers_of(attributes: Attributes) -> dict[str, str]:
         if not _TOKEN.fullmatch(name):
             raise InvalidRequestError(f"{name!r} can't be the name of metadata")
         headers[METADATA_PREFIX + name] = _encode_metadata(value)
-    return headers
+    return headers | dict(attributes.s3)
 
 
 def attributes_of(headers: Mapping[str, str]) -> Attributes:

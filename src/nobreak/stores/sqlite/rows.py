@@ -61,21 +61,18 @@ def object_from(row: Any) -> tuple[ObjectInfo, Receipt]:
 
 def attributes_text(attributes: Attributes) -> str:
     """Attributes as the text that is stored."""
-    if not attributes.headers and not attributes.metadata:
-        return "{}"
-    return json.dumps(
-        {"headers": dict(attributes.headers), "metadata": dict(attributes.metadata)},
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    kinds = {
+        "headers": attributes.headers,
+        "metadata": attributes.metadata,
+        "s3": attributes.s3,
+    }
+    kept = {kind: dict(pairs) for kind, pairs in kinds.items() if pairs}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
 def attributes_from(text: str) -> Attributes:
     """Attributes from the stored text."""
-    if text == "{}":
-        return Attributes()
-    stored = json.loads(text)
-    return Attributes(stored["headers"], stored["metadata"])
+    return Attributes(**json.loads(text)) if text != "{}" else Attributes()
 
 
 def prefix_end(prefix: str) -> str | None:
