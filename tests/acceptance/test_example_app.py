@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import aiohttp
+import pytest
 from tests.support.api import storage_environment
 from tests.support.net import eventually, free_port
 from tests.support.servers import Server
@@ -57,7 +58,10 @@ class Client:
         return url
 
 
-async def test_the_example_survives_an_outage(tmp_path: Path, own_seaweed: SeaweedServer):
+@pytest.mark.parametrize("kind", ["refuse", "freeze"])
+async def test_the_example_survives_an_outage(
+    tmp_path: Path, own_seaweed: SeaweedServer, kind: str
+):
     port = free_port()
     app = Server(
         ["uvicorn", "examples.fastapi_app:app", "--port", str(port)],
@@ -69,7 +73,7 @@ async def test_the_example_survives_an_outage(tmp_path: Path, own_seaweed: Seawe
         timeout = aiohttp.ClientTimeout(total=2.0)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=timeout) as session:
             client = Client(session)
-            await through_an_outage(client, own_seaweed)
+            await through_an_outage(client, own_seaweed, kind)
     finally:
         await app.stop()
     await compare_outside(own_seaweed, client.acknowledged)
@@ -79,10 +83,13 @@ async def test_the_example_survives_an_outage(tmp_path: Path, own_seaweed: Seawe
     assert "Traceback" not in (tmp_path / "app.log").read_text()
 
 
-async def through_an_outage(client: Client, seaweed: SeaweedServer) -> None:
+async def through_an_outage(client: Client, seaweed: SeaweedServer, kind: str) -> None:
     """Every request has two seconds, and none may fail (I5)."""
     before = [await client.put_photo("ana", 400_000), await client.upload(3_000_000)]
-    await seaweed.kill()
+    if kind == "freeze":
+        seaweed.freeze()
+    else:
+        await seaweed.kill()
     during = [await client.put_photo(f"user-{n}", 1000 * n) for n in range(20)]
     during += [await client.upload(2_000_000), await client.put_photo("ana", 10)]
     for url in during:
@@ -90,7 +97,10 @@ async def through_an_outage(client: Client, seaweed: SeaweedServer) -> None:
     await eventually(lambda: client.mode_is("local"))
     async with client.session.get(before[1]) as answer:
         assert answer.status == 503, "only the external store has it: an honest answer"
-    await seaweed.start()
+    if kind == "freeze":
+        seaweed.thaw()
+    else:
+        await seaweed.start()
     await eventually(lambda: client.mode_is("external"), within=15)
     await client.upload(500_000)
     await eventually(client.drained, within=20)

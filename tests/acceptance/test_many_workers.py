@@ -31,7 +31,7 @@ class Workers:
         self._log = log
         self._count = count
         connector = aiohttp.TCPConnector(force_close=True)
-        timeout = aiohttp.ClientTimeout(total=2.0)
+        timeout = aiohttp.ClientTimeout(total=5.0)
         self.session = aiohttp.ClientSession(
             f"http://127.0.0.1:{port}", connector=connector, timeout=timeout
         )
