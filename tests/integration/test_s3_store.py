@@ -216,3 +216,10 @@ async def test_the_capabilities_of_seaweedfs_are_found_and_no_canary_is_left(s3_
     lost = {key for key, kept in found.keeps_keys.items() if not kept}
     assert lost == {"a//b", "x/", "d/../y", "d/./z", "back\\slash"}
     assert await keys_after(s3_store, bucket) == []
+
+
+async def test_a_body_that_the_server_would_lose_is_refused_not_acknowledged(s3_store, bucket):
+    """I1: SeaweedFS answers 200 to `PUT x/` and drops the bytes."""
+    with pytest.raises(RefusedError, match="ends in '/'"):
+        await s3_store.put(ObjectName(bucket, "x/"), ArrivedBody(b"bytes"), NOTHING)
+    await s3_store.put(ObjectName(bucket, "y/"), ArrivedBody(b""), NOTHING)

@@ -39,6 +39,7 @@ from nobreak.words import (
 )
 
 NOT_FOUND = 404
+NOT_IMPLEMENTED = 501
 CONFLICT = 409
 RANGE_NOT_SATISFIABLE = 416
 
@@ -91,7 +92,17 @@ class S3Store:
         if stated is not None and stated != ours:
             detail = f"{name} arrived as {stated}, not {ours}"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
+        if size and name.key.endswith("/"):
+            await self._check_kept(name, await body.finished(), Receipt(etag=etag))
         return Receipt(etag=etag)
+
+    async def _check_kept(
+        self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt
+    ) -> None:
+        """Some servers (SeaweedFS 4.48) take such a key for a folder, say 200, and drop the bytes."""
+        if not await self.holds(name, fingerprint, receipt):
+            message = "the server does not keep the bytes of a key that ends in '/'"
+            raise RefusedError(NOT_IMPLEMENTED, "NotImplemented", message)
 
     async def get(
         self,
