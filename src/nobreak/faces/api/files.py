@@ -6,12 +6,12 @@ from starlette.responses import Response
 
 from nobreak.engine.reading import Reading
 from nobreak.faces.api.bodies import incoming, open_response
-from nobreak.faces.api.conditions import CONDITIONAL, Conditions, Verdict, range_of
 from nobreak.faces.api.guard import Guard
 from nobreak.faces.api.headers import attributes_of, md5_of, object_headers, size_of
 from nobreak.faces.api.names import FILE_ROUTE, key_of, url_of_same
 from nobreak.faces.api.problems import ApiError
 from nobreak.faces.api.sharing import Api, as_error
+from nobreak.faces.http_conditions import CONDITIONAL, Conditions, Verdict, range_of
 from nobreak.lang import Text
 from nobreak.words import Mode, ObjectInfo, ObjectName, RangeRequest
 

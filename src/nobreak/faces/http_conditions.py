@@ -1,7 +1,7 @@
 """What a request makes its answer depend on: conditions and ranges (RFC 9110, 13 and 14). Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,16 +33,20 @@ class Conditions:
         """Whether the object has to be looked at before it is read."""
         return any(name in self.headers for name in (*CONDITIONAL, "if-range"))
 
-    def verdict(self, info: ObjectInfo) -> Verdict:
-        """The rules in their order of precedence (RFC 9110, 13.2.2)."""
+    def verdict(self, info: ObjectInfo, also: Collection[str] = ()) -> Verdict:
+        """The rules in their order of precedence (RFC 9110, 13.2.2).
+
+        `also`: further ETags, without quotes, that this version is known by.
+        """
         headers, modified = self.headers, _to_the_second(info.modified)
+        etags = {info.etag, *also}
         if "if-match" in headers:
-            if not _matches(headers["if-match"], info.etag, weakly=False):
+            if not matches(headers["if-match"], etags):
                 return Verdict.FAILED
         elif (until := _date(headers.get("if-unmodified-since"))) and modified > until:
             return Verdict.FAILED
         if "if-none-match" in headers:
-            if _matches(headers["if-none-match"], info.etag, weakly=True):
+            if matches(headers["if-none-match"], etags, weakly=True):
                 return Verdict.NOT_MODIFIED
         elif (since := _date(headers.get("if-modified-since"))) and modified <= since:
             return Verdict.NOT_MODIFIED
@@ -54,7 +58,7 @@ class Conditions:
         if wanted is None:
             return True
         if '"' in wanted:
-            return _matches(wanted, info.etag, weakly=False)
+            return matches(wanted, {info.etag})
         return _date(wanted) == _to_the_second(info.modified)
 
 
@@ -69,12 +73,12 @@ def range_of(header: str | None) -> RangeRequest | None:
     return RangeRequest(first, last)
 
 
-def _matches(header: str, etag: str, *, weakly: bool) -> bool:
-    """Whether an entity tag is among those of a header. Weak ones count only `weakly`."""
+def matches(header: str, etags: Collection[str], *, weakly: bool = False) -> bool:
+    """Whether one of an object's ETags is among those of a header. Weak ones count `weakly`."""
     if header.strip() == "*":
         return True
     tags = {tag for weak, tag in _TAG.findall(header) if weakly or not weak}
-    return bool(etag) and etag in tags
+    return not tags.isdisjoint(etag for etag in etags if etag)
 
 
 def _date(header: str | None) -> datetime | None:

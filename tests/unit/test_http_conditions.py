@@ -2,7 +2,7 @@
 
 import pytest
 
-from nobreak.faces.api.conditions import range_of
+from nobreak.faces.http_conditions import range_of
 from nobreak.words import RangeRequest
 
 
