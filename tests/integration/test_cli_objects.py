@@ -109,10 +109,17 @@ async def test_what_can_not_be_done_is_one_line_and_exit_code_1(arguments, words
     assert ended.err.count("\n") == 1
 
 
-async def test_a_failed_download_leaves_the_old_file_alone(cli):
+async def test_a_download_that_fails_half_way_leaves_the_old_file_alone(cli):
+    await cli.run("mode", "local")
+    await cli.run("cp", "-", "nb:big", stdin=bytes(3_000_000))
+    (blob,) = (path for path in (cli.data / "blobs").rglob("*") if path.is_file())
+    with blob.open("r+b") as damaged:
+        damaged.seek(-1, os.SEEK_END)
+        damaged.write(b"x")
     (cli.folder / "here").write_text("old")
-    assert (await cli.run("cp", "nb:absent", "here")).code == 1
+    assert (await cli.run("cp", "nb:big", "here")).code == 1
     assert (cli.folder / "here").read_text() == "old"
+    assert not list(cli.folder.glob(".nobreak-*"))
 
 
 async def test_one_bad_file_does_not_stop_the_others(cli):
