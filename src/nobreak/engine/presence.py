@@ -44,14 +44,18 @@ def _bury_the_dead(folder: Path) -> bool:
     """Remove what crashed processes left; whether there was anything."""
     found = False
     for path in folder.glob("[!.]*"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # it said goodbye just now, or another process has buried it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue  # it lives
         else:
-            path.unlink(missing_ok=True)
-            found = True
+            if os.fstat(descriptor).st_nlink:  # else it did so while we waited to look
+                path.unlink(missing_ok=True)
+                found = True
         finally:
             os.close(descriptor)
     return found
