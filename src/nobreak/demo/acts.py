@@ -10,7 +10,8 @@ from nobreak.lang import Lang, Text
 from nobreak.words import Mode
 
 FALLBACK_WITHIN = 10.0
-RECOVERY_WITHIN = 20.0
+RECOVERY_WITHIN = 40.0
+"""SeaweedFS answers at once after a kill, but sometimes takes no writes for another 15 s."""
 DRAINED_WITHIN = 30.0
 REFUSE, FREEZE = "refuse", "freeze"
 
@@ -20,7 +21,7 @@ class Pace:
     """How long the acts take that wait for nothing, and how many clients play (seconds)."""
 
     normal: float = 4.0
-    outage: float = 8.0
+    outage: float = 6.0
     after: float = 3.0
     clients: int = 6
 

@@ -18,7 +18,7 @@ from nobreak.reporting.render import human_size
 from nobreak.words import Mode
 
 TOP_ROWS = 5
-NUMBERS_WIDTH = 38
+NUMBERS_WIDTH = 42
 BORDER_ROWS = 2
 DATE_LENGTH = len("2025-10-31 ")
 EMOJI_STYLE = "\ufe0f"
