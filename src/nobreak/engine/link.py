@@ -16,6 +16,8 @@ from nobreak.words import Mode, ObjectName
 
 FAILURES_TO_SUSPECT = 3
 """Failures of so many different objects in a row make a suspicion. One object's content can't."""
+UNHEARD = 1.0
+"""How long a suspicion lasts that could not be written to the board (seconds)."""
 
 
 class Link:
@@ -40,9 +42,7 @@ class Link:
         """Whether the external store may be tried now."""
         notice = self._board.read()
         if self._ticket is not None and notice.answered >= self._ticket:
-            self._ticket = None
-            self._failing.clear()
-            self._suspicious = False
+            self._trust_again()
         return routing.link(notice.mode, trusted=notice.trusted and not self._suspicious)
 
     def answered(self) -> None:
@@ -61,8 +61,16 @@ class Link:
         def decide(notice: Notice) -> tuple[Notice, None]:
             return replace(notice, asked=notice.asked + 1, suspicion=suspicion), None
 
+        self._ticket = None  # a check that began before this failure says nothing about it
         try:
             self._ticket = (await self._board.update(decide)).asked
-        except NobreakError:
-            return  # a full disk must not make an outage worse; the next check comes anyway
-        self.checks_wanted.set()
+        except NobreakError:  # a full disk: nobody can be asked, so nobody will answer
+            await asyncio.sleep(UNHEARD)
+            self._trust_again()
+        else:
+            self.checks_wanted.set()
+
+    def _trust_again(self) -> None:
+        self._ticket = None
+        self._failing.clear()
+        self._suspicious = False
