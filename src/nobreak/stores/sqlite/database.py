@@ -46,6 +46,7 @@ class Database:
     def __init__(self, path: Path, writer: apsw.Connection | None, reader: apsw.Connection) -> None:
         self.path = path
         self._reader = reader
+        self._closed = False
         self._thread: threading.Thread | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         if writer is None:
@@ -87,6 +88,8 @@ class Database:
         """Run `work` in a transaction; what it did is durable when this returns."""
         if self._thread is None:
             raise LocalStoreError(f"the journal {self.path} was opened for reading only")
+        if self._closed:
+            raise LocalStoreError(f"the journal {self.path} is closed")
         answer: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(work, answer))
         return await answer
@@ -96,7 +99,8 @@ class Database:
         self._jobs.put(_Job(work, None))
 
     async def aclose(self) -> None:
-        """Finish what is queued and close."""
+        """Finish what is queued and close. Who comes later is refused."""
+        self._closed = True
         if self._thread is not None and self._thread.is_alive():
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
