@@ -3,6 +3,7 @@
 from functools import cache
 
 import botocore.session
+from botocore.awsrequest import HeadersDict
 from botocore.parsers import create_parser
 
 
@@ -13,7 +14,7 @@ def _model():
 
 def parsed(operation, body, *, status=200, headers=None):
     """The answer to an operation, as a client sees it, without the metadata of the answer."""
-    response = {"body": body, "headers": headers or {}, "status_code": status}
+    response = {"body": body, "headers": HeadersDict(headers or {}), "status_code": status}
     shape = _model().operation_model(operation).output_shape
     found = create_parser(_model().metadata["protocol"]).parse(response, shape)
     found.pop("ResponseMetadata", None)

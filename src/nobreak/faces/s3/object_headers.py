@@ -1,0 +1,107 @@
+"""Between the headers of S3's requests and answers and what is kept of an object."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import format_datetime
+
+from nobreak.faces.s3.hoisting import effective_headers
+from nobreak.faces.s3.request import S3Error, S3Request
+from nobreak.stores.external.s3_headers import METADATA_PREFIX, headers_of
+from nobreak.stores.external.s3_headers import attributes_of as attributes_of_headers
+from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo
+
+MAX_METADATA_BYTES = 2048
+"""Names and values together: "Working with object metadata" in the Amazon S3 user guide."""
+DEFAULT_TYPE = "binary/octet-stream"
+_OVERRIDE = "response-"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def attributes_of(request: S3Request) -> Attributes:
+    """What a PUT says of its object. Raises `S3Error` `MetadataTooLarge`, `InvalidArgument`."""
+    headers = {
+        name: _text(value)
+        for name, value in effective_headers(request).items()
+        if name in CONTENT_HEADERS or name.startswith(METADATA_PREFIX)
+    }
+    found = attributes_of_headers(headers)
+    if "" in found.metadata:
+        raise S3Error("InvalidArgument", f"{METADATA_PREFIX} needs a name after it.")
+    used = sum(len(name.encode()) + len(text.encode()) for name, text in found.metadata.items())
+    if used > MAX_METADATA_BYTES:
+        extra = {"Size": str(used), "MaxSizeAllowed": str(MAX_METADATA_BYTES)}
+        raise S3Error("MetadataTooLarge", extra=extra)
+    return Attributes(_without_transport(found.headers), found.metadata)
+
+
+def copied_attributes(request: S3Request, source: Attributes) -> Attributes:
+    """The attributes of a copy: its source's or, by `x-amz-metadata-directive`, its own.
+
+    Raises `S3Error` as `attributes_of`.
+    """
+    directive = effective_headers(request).get("x-amz-metadata-directive", "COPY")
+    if directive == "COPY":
+        return source
+    if directive != "REPLACE":
+        raise S3Error("InvalidArgument", "x-amz-metadata-directive is COPY or REPLACE.")
+    return attributes_of(request)
+
+
+def response_headers(info: ObjectInfo, part: ByteRange | None = None) -> dict[str, str]:
+    """The headers of an answer with an object, names in lower case; `part` for a 206.
+
+    Raises `InvalidRequestError` for attributes that no header can carry.
+    """
+    sent = part or ByteRange(0, info.size)
+    headers = {
+        "accept-ranges": "bytes",
+        "content-length": str(sent.length),
+        "content-type": DEFAULT_TYPE,
+        **version_headers(info),
+        **headers_of(info.attributes),
+    }
+    if part is not None:
+        headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{info.size}"
+    return headers
+
+
+def version_headers(info: ObjectInfo) -> dict[str, str]:
+    """What names a version of an object: all that a 304 says."""
+    headers = {"last-modified": format_datetime(info.modified.astimezone(UTC), usegmt=True)}
+    return {**headers, "etag": f'"{info.etag}"'} if info.etag else headers
+
+
+def overrides(request: S3Request) -> dict[str, str]:
+    """The headers that `response-*` arguments replace in an answer to GET or HEAD.
+
+    S3 takes them from signed requests only. Raises `S3Error` `InvalidArgument` for a value that
+    no header can carry.
+    """
+    found = {}
+    for argument, value in request.query:
+        name = argument.removeprefix(_OVERRIDE)
+        if name == argument or name not in CONTENT_HEADERS:
+            continue
+        if _CONTROL.search(value):
+            extra = {"ArgumentName": argument}
+            raise S3Error("InvalidArgument", "A header can't hold this value.", extra=extra)
+        found[name] = value
+    return found
+
+
+def _without_transport(headers: Mapping[str, str]) -> dict[str, str]:
+    """Content headers without `aws-chunked`: how a body was sent, not what it is."""
+    codings = [each.strip() for each in headers.get("content-encoding", "").split(",")]
+    kept = ",".join(each for each in codings if each and each.lower() != "aws-chunked")
+    others = {name: value for name, value in headers.items() if name != "content-encoding"}
+    return {**others, "content-encoding": kept} if kept else others
+
+
+def _text(value: str) -> str:
+    """A header's value; bytes that are not UTF-8 (surrogates here) mean Latin-1."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
