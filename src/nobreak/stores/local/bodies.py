@@ -92,7 +92,7 @@ class BodyStore:
             except FileNotFoundError as error:
                 raise CorruptBodyError(f"{path.name} is gone") from error
 
-        return KeptReader(self._disk, fingerprint, descriptor=await self._disk.run(open_or_tell))
+        return KeptReader(self._disk, fingerprint, descriptor=await self._disk.open(open_or_tell))
 
     async def remove(self, files: Iterable[str]) -> None:
         """Remove the files of entries that have left."""
@@ -124,7 +124,15 @@ def _unlink(paths: Iterable[Path]) -> None:
 
 def _old(folder: Path, older_than: float) -> list[Path]:
     horizon = time.time() - older_than
-    return [path for path in folder.iterdir() if path.stat().st_mtime < horizon]
+    return [path for path in folder.iterdir() if _changed_at(path) < horizon]
+
+
+def _changed_at(path: Path) -> float:
+    """Seconds since the epoch; now, for a file that has just gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
 
 
 class KeptReader:

@@ -36,6 +36,15 @@ class Disk:
         except OSError as error:
             raise translated(error) from error
 
+    async def open(self, opener: Callable[[], int]) -> int:
+        """The descriptor that `opener` gives; closed again when nobody waits for it any more."""
+        opening = asyncio.ensure_future(self.run(opener))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)
+            raise
+
     def free_bytes(self) -> int:
         """What the file system has left for us."""
         state = os.statvfs(self.folder)
@@ -58,6 +67,11 @@ class Disk:
     def close(self) -> None:
         """Stop the threads, after their work is done."""
         self._threads.shutdown()
+
+
+def _close_unwanted(opening: asyncio.Future[int]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 def translated(error: OSError) -> NobreakError:

@@ -8,6 +8,7 @@ body that turns out to be wrong has nowhere arrived whole.
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Spool:
         self._buffer = bytearray()
         self._flushed = 0
         self._descriptor: int | None = None
+        self._file: int | None = None
+        """The same, as the thread that writes knows it: before its bytes are all there."""
+        self._writing = threading.Lock()
+        self._closed = False
         self._fingerprint: Fingerprint | None = None
         self._error: BaseException | None = None
         self._progress = asyncio.Event()
@@ -156,15 +161,18 @@ class Spool:
         offset = self._flushed
         self._check_room(max(len(data), (self._announced or 0) - offset))
 
-        def write() -> int:
-            descriptor = self._descriptor
-            if descriptor is None:
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            self._hash.update(data)
-            return descriptor
+        def write() -> int | None:
+            with self._writing:  # one that nobody waits for any more may still run
+                if self._closed:
+                    return None
+                if self._file is None:
+                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                view, at = memoryview(data), offset
+                while view:
+                    written = os.pwrite(self._file, view, at)
+                    view, at = view[written:], at + written
+                self._hash.update(data)
+                return self._file
 
         self._descriptor = await self._disk.run(write)
         self._flushed += len(data)
@@ -182,12 +190,16 @@ class Spool:
     async def aclose(self) -> None:
         """The last user closes the file; what was not kept is removed."""
         self._users -= 1
-        if self._users > 0 or self._descriptor is None:
+        if self._users > 0 or self._closed:
             return
-        descriptor, self._descriptor = self._descriptor, None
+        self._closed, self._descriptor = True, None
+        if not self._writing.locked() and self._file is None:
+            return
 
         def close() -> None:
-            os.close(descriptor)
-            self._path.unlink(missing_ok=True)
+            with self._writing:
+                if self._file is not None:
+                    os.close(self._file)
+                    self._path.unlink(missing_ok=True)
 
         await self._disk.run(close)

@@ -1,0 +1,278 @@
+"""Bodies on this machine: kept, read back only when they are well, swept only when nobody needs
+them."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import stat
+import threading
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from nobreak.errors import CorruptBodyError, LocalStoreError, NobreakError, OutOfSpaceError
+from nobreak.stores.interfaces import KeptBody
+from nobreak.stores.local import bodies as bodies_module
+from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.local.disk import Disk
+from nobreak.stores.local.folders import make_folder
+from nobreak.stores.local.spool import INLINE_MAX
+from nobreak.words import Fingerprint
+
+LARGE = 3 * 2**20 + 5
+
+
+@pytest.fixture
+def disk(tmp_path):
+    opened = Disk(tmp_path, min_free_bytes=0, max_bytes=0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def bodies(disk):
+    store = BodyStore(disk, used=lambda: 0)
+    await store.open()
+    return store
+
+
+def fingerprint(content):
+    return Fingerprint(len(content), hashlib.md5(content).hexdigest())
+
+
+async def kept(bodies, content):
+    async with aclosing(bodies.spool(len(content))) as spool:
+        await spool.write(content)
+        await spool.finish()
+        return await bodies.keep(spool)
+
+
+async def read(bodies, body, expected, start=0, stop=None):
+    async with aclosing(await bodies.open_kept(body, expected)) as reader:
+        return b"".join([chunk async for chunk in reader.chunks(start, stop)])
+
+
+def blob(folder, body):
+    return folder / "blobs" / body.file[:2] / body.file
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("size", [0, 1, INLINE_MAX, INLINE_MAX + 1, LARGE])
+async def test_what_is_kept_is_read_back_whole_and_in_part(bodies, tmp_path, size):
+    content, before = os.urandom(size), open_files()
+    body = await kept(bodies, content)
+    assert (body.inline is None) == (size > INLINE_MAX)
+    assert await read(bodies, body, fingerprint(content)) == content
+    assert await read(bodies, body, fingerprint(content), 1, size // 2) == content[1 : size // 2]
+    assert await read(bodies, body, fingerprint(content), 1, size + 100) == content[1:]
+    assert open_files() == before
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_reader_can_start_over_and_be_closed_twice(bodies):
+    """A driver that sends in parts reads more than once."""
+    content = os.urandom(LARGE)
+    reader = await bodies.open_kept(await kept(bodies, content), fingerprint(content))
+    assert (reader.size, await reader.finished()) == (LARGE, fingerprint(content))
+    for _ in range(2):
+        assert b"".join([chunk async for chunk in reader.chunks()]) == content
+    await reader.aclose()
+    await reader.aclose()
+
+
+@pytest.mark.parametrize("at", [0, LARGE // 2, LARGE - 1])
+async def test_damaged_bytes_are_never_read_to_their_end(bodies, tmp_path, at):
+    """I2, I7: who reads them is told before the last of them has come."""
+    content = os.urandom(LARGE)
+    body = await kept(bodies, content)
+    with blob(tmp_path, body).open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([content[at] ^ 1]))
+    reader, got = await bodies.open_kept(body, fingerprint(content)), bytearray()
+    with pytest.raises(CorruptBodyError):
+        await reader.verify()
+
+    async def take_all():
+        async for chunk in reader.chunks():
+            got.extend(chunk)
+
+    with pytest.raises(CorruptBodyError):
+        await take_all()
+    assert len(got) < LARGE
+    await reader.aclose()
+
+
+@pytest.mark.parametrize("size", [0, 10, LARGE - 1, LARGE + 1])
+async def test_a_file_of_another_size_is_not_even_opened(bodies, tmp_path, size):
+    content, before = os.urandom(LARGE), open_files()
+    body = await kept(bodies, content)
+    os.truncate(blob(tmp_path, body), size)
+    with pytest.raises(CorruptBodyError, match=f"has {size} bytes, not {LARGE}"):
+        await bodies.open_kept(body, fingerprint(content))
+    assert open_files() == before
+
+
+async def test_a_file_that_shrinks_while_it_is_read_is_found_out(bodies, tmp_path):
+    content = os.urandom(LARGE)
+    body = await kept(bodies, content)
+    async with aclosing(await bodies.open_kept(body, fingerprint(content))) as reader:
+        os.truncate(blob(tmp_path, body), LARGE - 1)
+        with pytest.raises(CorruptBodyError, match="ends too early"):
+            [chunk async for chunk in reader.chunks(LARGE - 1, LARGE)]
+
+
+async def test_a_file_that_is_gone_and_bytes_that_rot_in_the_journal_are_told(bodies, tmp_path):
+    content = os.urandom(LARGE)
+    body = await kept(bodies, content)
+    blob(tmp_path, body).unlink()
+    with pytest.raises(CorruptBodyError, match="is gone"):
+        await bodies.open_kept(body, fingerprint(content))
+    with pytest.raises(CorruptBodyError, match="the journal are damaged"):
+        await bodies.open_kept(KeptBody(inline=b"abd"), fingerprint(b"abc"))
+
+
+async def test_a_reader_that_is_cancelled_while_it_opens_leaves_no_file_open(bodies, monkeypatch):
+    content, before, os_open = os.urandom(LARGE), open_files(), os.open
+    body = await kept(bodies, content)
+
+    def slowly(*args):
+        threading.Event().wait(0.1)
+        return os_open(*args)
+
+    monkeypatch.setattr(bodies_module.os, "open", slowly)
+    opening = asyncio.ensure_future(bodies.open_kept(body, fingerprint(content)))
+    await asyncio.sleep(0.02)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await asyncio.sleep(0.2)
+    assert open_files() == before
+
+
+async def test_what_left_the_journal_is_removed_also_when_it_is_gone_already(bodies, tmp_path):
+    bodies_kept = [await kept(bodies, os.urandom(LARGE)) for _ in range(2)]
+    for _ in range(2):
+        await bodies.remove([body.file for body in bodies_kept])
+    assert not any(blob(tmp_path, body).exists() for body in bodies_kept)
+
+
+def age(path, seconds):
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+async def test_a_sweep_removes_old_files_that_nobody_needs_and_no_others(bodies, tmp_path):
+    """I1: never one that an entry needs, nor a young one whose entry may be on its way."""
+    old_orphan, young_orphan, old_needed = [await kept(bodies, os.urandom(LARGE)) for _ in range(3)]
+    for body in (old_orphan, old_needed):
+        age(blob(tmp_path, body), 3700)
+    age(blob(tmp_path, young_orphan), 3500)
+    for name, seconds in (("old", 3700), ("young", 3500)):
+        (tmp_path / "spool" / name).write_bytes(b"x")
+        age(tmp_path / "spool" / name, seconds)
+    removed = await bodies.sweep(lambda file: file in {old_needed.file, "old"})
+    assert removed == 2
+    assert not blob(tmp_path, old_orphan).exists()
+    assert blob(tmp_path, young_orphan).exists()
+    assert blob(tmp_path, old_needed).exists()
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == ["young"]
+
+
+async def test_a_sweep_is_not_put_off_by_files_that_go_while_it_looks(
+    bodies, tmp_path, monkeypatch
+):
+    """Under load some always do."""
+    for name in ("going", "old"):
+        (tmp_path / "spool" / name).touch()
+        age(tmp_path / "spool" / name, 3700)
+    real_stat = Path.stat
+
+    def stat_too_late(path, **more):
+        if path.name == "going":
+            path.unlink(missing_ok=True)
+        return real_stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat_too_late)
+    assert await bodies.sweep(lambda _: False) == 1
+
+
+async def test_the_local_store_takes_what_fits_to_the_byte_and_no_more(tmp_path):
+    """I7: NOBREAK_LOCAL_MAX_BYTES, counted with what the journal holds already."""
+    disk = Disk(tmp_path, min_free_bytes=0, max_bytes=1000)
+    disk.check_room(400, 600)
+    with pytest.raises(OutOfSpaceError, match="NOBREAK_LOCAL_MAX_BYTES"):
+        disk.check_room(401, 600)
+    disk.close()
+    store = BodyStore(disk := Disk(tmp_path, min_free_bytes=0, max_bytes=1000), lambda: 600)
+    await store.open()
+    assert (await kept(store, bytes(400))).inline == bytes(400)
+    with pytest.raises(OutOfSpaceError):
+        await kept(store, bytes(401))
+    disk.close()
+
+
+async def test_some_of_the_disk_stays_free(tmp_path, monkeypatch):
+    """NOBREAK_MIN_FREE_BYTES: what is about to be written counts too."""
+    disk = Disk(tmp_path, min_free_bytes=1000, max_bytes=0)
+    monkeypatch.setattr(disk, "free_bytes", lambda: 1500)
+    disk.check_room(500, 10**12)
+    with pytest.raises(OutOfSpaceError, match="NOBREAK_MIN_FREE_BYTES"):
+        disk.check_room(501, 0)
+    disk.close()
+
+
+async def test_a_body_that_stayed_in_memory_for_want_of_room_is_not_kept_in_the_journals_row(
+    tmp_path, monkeypatch
+):
+    """I7: rows are small; when there is room again, the next one has a file."""
+    disk = Disk(tmp_path, min_free_bytes=1000, max_bytes=0)
+    bodies = BodyStore(disk, lambda: 0)
+    await bodies.open()
+    free = 0
+    monkeypatch.setattr(disk, "free_bytes", lambda: free)
+    async with aclosing(bodies.spool(None)) as spool:
+        await spool.write(bytes(INLINE_MAX + 1))
+        await spool.finish()
+        free = 10**9
+        with pytest.raises(OutOfSpaceError):
+            await bodies.keep(spool)
+    disk.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOSPC, OutOfSpaceError),
+        (errno.EDQUOT, OutOfSpaceError),
+        (errno.EIO, LocalStoreError),
+        (errno.EROFS, LocalStoreError),
+    ],
+)
+async def test_what_the_disk_says_is_said_in_our_words(disk, number, expected):
+    def fail():
+        raise OSError(number, "disk")
+
+    with pytest.raises(NobreakError) as caught:
+        await disk.run(fail)
+    assert type(caught.value) is expected
+
+
+def test_folders_are_ours_alone_and_may_be_made_by_two_at_once(tmp_path):
+    """They hold other people's data."""
+    folder = tmp_path / "a" / "b" / "c"
+    threads = [threading.Thread(target=make_folder, args=(folder,)) for _ in range(8)]
+    before = open_files()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert folder.is_dir()
+    for made in (folder, folder.parent, folder.parent.parent):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert open_files() == before
