@@ -189,6 +189,24 @@ async def test_two_processes_write_in_turn(database, path):
     await other.aclose()
 
 
+async def test_nobody_else_writes_between_what_a_write_reads_and_what_it_makes_of_it(
+    database, path
+):
+    """I6: changes of the board by several processes lose nothing."""
+
+    def work(writer):
+        writer.execute("SELECT asked FROM board").fetchone()
+        other = apsw.Connection(str(path))
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            return "kept out"
+        finally:
+            other.close()
+
+    assert await database.write(work) == "kept out"
+
+
 async def test_a_write_waits_for_another_process_that_is_at_it(database, path):
     blocking = apsw.Connection(str(path))
     blocking.execute("BEGIN IMMEDIATE")
