@@ -103,10 +103,9 @@ async def crash_once(
     assert load.surprises == []
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far (proc(5): utime and stime of /proc/pid/stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def queued_seconds(pid: int) -> float:
+    """What its main thread has waited for a processor (second field of /proc/pid/schedstat)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 async def begin_outage(nobreak: NobreakProcess, server: SeaweedServer) -> None:
@@ -128,21 +127,24 @@ async def status_is(nobreak: NobreakProcess, *, mode: str, entries: int | None =
 
 @pytest.mark.timeout(240)
 async def test_no_acknowledged_write_is_lost_however_often_nobreak_is_killed(tmp_path: Path):
-    """I1, I2, I3, I4; a start-up takes less than a second, whatever the crash left behind."""
+    """I1, I2, I3, I4; a start-up takes less than a second, whatever the crash left behind.
+
+    Time that other programs keep the processors busy is not counted.
+    """
     seed = int(os.environ.get("CRASH_SEED") or random.randrange(2**32))
     print(f"CRASH_SEED={seed}")
     chance, history = random.Random(seed), History(Limits(wait=30.0, refusal=30.0))
     server = SeaweedServer(tmp_path / "seaweedfs")
     nobreak = NobreakProcess(tmp_path / "nobreak", server, SETTINGS)
     start_ups: list[float] = []
-    work: list[float] = []
+    own: list[float] = []
     try:
         await server.start()
         await begin_outage(nobreak, server)
         async with aiohttp.ClientSession() as session:
             for _ in range(CRASHES):
                 start_ups.append(await nobreak.start())
-                work.append(cpu_seconds(nobreak.pid))
+                own.append(start_ups[-1] - queued_seconds(nobreak.pid))
                 await crash_once(nobreak, session, history, chance)
         await server.start()
         await nobreak.start()
@@ -153,11 +155,9 @@ async def test_no_acknowledged_write_is_lost_however_often_nobreak_is_killed(tmp
         await server.kill()
     history.compare(held)
     acked = sum(each.outcome is Outcome.DONE for each in history.operations if each.action.writes)
-    median = statistics.median(start_ups)
     print(f"{acked} acknowledged writes, {len(held)} objects compared")
-    print(f"start-up: median {median:.2f} s, longest {max(start_ups):.2f} s", end="; ")
-    print(f"of processor time {statistics.median(work):.2f} s, {max(work):.2f} s")
+    for label, seconds in (("start-up", start_ups), ("without queueing for a processor", own)):
+        print(f"{label}: median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s")
     assert [f for f in history.findings if f.breach is not Breach.WRITE_FAILED] == []
     assert acked > 10 * CRASHES
-    assert median < 1.0
-    assert statistics.quantiles(work, n=10)[-1] < 1.0, "whatever else this machine is doing"
+    assert statistics.quantiles(own, n=10)[-1] < 1.0, "nine start-ups of ten, on a busy machine too"
