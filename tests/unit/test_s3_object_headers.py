@@ -50,7 +50,7 @@ def test_content_headers_and_metadata_are_kept_and_nothing_else():
 
 
 def test_metadata_of_a_presigned_url_is_kept():
-    assert attributes_of(put({}, "x-amz-meta-A=b%20c&X-Amz-Date=d")).metadata == {"a": "b c"}
+    assert attributes_of(put({}, "x-amz-meta-A=b%20c&X-Amz-Signature=s")).metadata == {"a": "b c"}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """What a request asks for: the whole table, and what must never be mistaken for it."""
 
 import re
+from dataclasses import replace
+from urllib.parse import urlsplit
 
+import botocore.session
 import pytest
+from botocore.config import Config
 
 from nobreak.faces.s3.addressing import read_request
 from nobreak.faces.s3.hoisting import effective_headers
@@ -22,7 +26,7 @@ V4 = (
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=c&X-Amz-Date=d&X-Amz-Expires=60"
     "&X-Amz-SignedHeaders=host&X-Amz-Signature=s&X-Amz-Security-Token=t"
 )
-V2 = "AWSAccessKeyId=a&Signature=s&Expires=1"
+V2 = "AWSAccessKeyId=a&Signature=s&Expires=1&content-type=a&content-md5=b"
 COPY = {"x-amz-copy-source": "/b/source"}
 
 EXPECTED = [
@@ -158,6 +162,38 @@ def test_headers_in_a_presigned_query_count_as_headers():
     query = "x-amz-meta-A=1&X-Amz-Acl=private&" + V4
     request = read_request("PUT", "/b/k", query, {"x-amz-acl": "public-read"})
     assert effective_headers(request) == {"x-amz-acl": "public-read", "x-amz-meta-a": "1"}
+
+
+def test_what_no_presigned_url_says_changes_nothing():
+    request = read_request("PUT", "/b/k", "x-amz-copy-source=b%2Fk&x-id=PutObject", {})
+    assert classify(request) is Operation.PUT_OBJECT
+    assert effective_headers(request) == {}
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_what_boto3_presigns_is_what_it_was_meant_for(version):
+    credentials = {"aws_access_key_id": "a", "aws_secret_access_key": "s"}
+    config = Config(signature_version=version, s3={"addressing_style": "path"})
+    client = botocore.session.get_session().create_client(
+        "s3", "us-east-1", endpoint_url="http://127.0.0.1:1", config=config, **credentials
+    )
+    for method, parameters, expected in (
+        ("put_object", {"ContentType": "a/b", "Metadata": {"m": "1"}}, Operation.PUT_OBJECT),
+        ("get_object", {"ResponseContentType": "a/b"}, Operation.GET_OBJECT),
+        ("copy_object", {"CopySource": {"Bucket": "b", "Key": "s"}}, Operation.COPY_OBJECT),
+        ("upload_part", {"UploadId": "u", "PartNumber": 1}, Operation.UPLOAD_PART),
+        ("create_multipart_upload", {}, Operation.CREATE_MULTIPART_UPLOAD),
+        ("delete_object", {}, Operation.DELETE_OBJECT),
+    ):
+        named = {"Bucket": "b", "Key": "k", **parameters}
+        verb = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[method]
+        ).http["method"]
+        url = urlsplit(client.generate_presigned_url(method, named))
+        request = read_request(verb, url.path, url.query, {"host": url.netloc})
+        moved = {"x-amz-copy-source": "b/s"} if method == "copy_object" else {}
+        assert classify(replace(request, headers={**moved, **request.headers})) is expected
+    client.close()
 
 
 def test_what_operations_do_is_what_their_methods_promise():

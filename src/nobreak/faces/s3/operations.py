@@ -158,7 +158,8 @@ _CANDIDATES: dict[tuple[str, Level, bool], list[Rule]] = {}
 for _rule in RULES.values():
     _CANDIDATES.setdefault((_rule.method, _rule.level, _rule.copies), []).append(_rule)
 
-_SIGNATURE_V2 = _words("AWSAccessKeyId Signature Expires")
+_ENVELOPE = _words("x-id AWSAccessKeyId Signature Expires content-type content-md5")
+"""SDKs write the last two into the URLs that they presign with SigV2."""
 _CHANGES_THE_MEANING = ("x-amz-write-offset-bytes", "x-amz-rename-source")
 """Headers that make a PUT something else than the write of a whole object."""
 
@@ -186,4 +187,4 @@ def _level(request: S3Request) -> Level:
 
 def _is_envelope(name: str) -> bool:
     """Whether an argument says how the request is sent, not what it asks for."""
-    return name == "x-id" or name in _SIGNATURE_V2 or name.lower().startswith("x-amz-")
+    return name in _ENVELOPE or name.lower().startswith("x-amz-")
