@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from nobreak.faces.s3.addressing import read_request
 from nobreak.faces.s3.auth import authenticate
 from nobreak.faces.s3.checksums import Algorithm, hasher
 from nobreak.faces.s3.keyring import KeyPair, KeyRing
+from nobreak.faces.s3.payload import payload_decoder
 from nobreak.faces.s3.verified import Streaming, Verified
 from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 
@@ -36,6 +38,14 @@ def aws_chunked(
     chunks = [body[at : at + size] for at in range(0, len(body), size)]
     wire = b"".join(_framed(chunk, signer) + chunk + b"\r\n" for chunk in chunks)
     return wire + _framed(b"", signer) + trailer(verified, body, algorithm, signer) + b"\r\n"
+
+
+def read(verified: Verified, headers: dict[str, str], parts: Iterable[bytes]) -> bytes:
+    """The body that these parts carry, refused or whole."""
+    decoder = payload_decoder(verified, headers)
+    body = b"".join(piece for part in parts for piece in decoder.feed(part))
+    decoder.finish()
+    return body
 
 
 def trailer(
