@@ -5,6 +5,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import threading
 import time
@@ -16,10 +17,11 @@ import pytest
 from nobreak.errors import CorruptBodyError, LocalStoreError, NobreakError, OutOfSpaceError
 from nobreak.stores.interfaces import KeptBody
 from nobreak.stores.local import bodies as bodies_module
+from nobreak.stores.local import verified as verified_module
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import make_folder
-from nobreak.stores.local.spool import INLINE_MAX
+from nobreak.stores.local.spool import INLINE_MAX, MEMORY_MAX
 from nobreak.words import Fingerprint
 
 LARGE = 3 * 2**20 + 5
@@ -124,7 +126,48 @@ async def test_a_file_that_shrinks_while_it_is_read_is_found_out(bodies, tmp_pat
     async with aclosing(await bodies.open_kept(body, fingerprint(content))) as reader:
         os.truncate(blob(tmp_path, body), LARGE - 1)
         with pytest.raises(CorruptBodyError, match="ends too early"):
+            [chunk async for chunk in reader.chunks()]
+        with pytest.raises(CorruptBodyError, match="damaged"):
             [chunk async for chunk in reader.chunks(LARGE - 1, LARGE)]
+
+
+@pytest.mark.parametrize("at", [0, LARGE // 2, LARGE - 1])
+async def test_no_part_of_a_damaged_file_is_read_even_one_that_is_well(bodies, tmp_path, at):
+    """I2, I7: a good 206 is taken for the object's bytes."""
+    content = os.urandom(LARGE)
+    body = await kept(bodies, content)
+    assert await read(bodies, body, fingerprint(content), 7, 9) == content[7:9]
+    with blob(tmp_path, body).open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([content[at] ^ 1]))
+    age(blob(tmp_path, body), 5)  # within one tick of the clock two writes have the same time
+    for start, stop in ((max(0, at - 5), at + 5), (100, 200), (1, LARGE)):
+        with pytest.raises(CorruptBodyError, match="damaged"):
+            await read(bodies, body, fingerprint(content), start, stop)
+
+
+async def test_a_file_is_hashed_once_for_all_parts_of_it(bodies, monkeypatch):
+    """Also for many who ask at once; the oldest is forgotten when too many are remembered."""
+    monkeypatch.setattr(verified_module, "MOST", 1)
+    contents = [os.urandom(LARGE) for _ in range(2)]
+    files = [await kept(bodies, content) for content in contents]
+    hashed, real = [], verified_module.Verified._hashed
+
+    async def counted(verified, descriptor):
+        hashed.append(descriptor)
+        return await real(verified, descriptor)
+
+    monkeypatch.setattr(verified_module.Verified, "_hashed", counted)
+
+    async def part(which, start):
+        got = await read(bodies, files[which], fingerprint(contents[which]), start, start + 10)
+        assert got == contents[which][start : start + 10]
+
+    await asyncio.gather(*(part(0, start) for start in range(20)))
+    assert len(hashed) == 1
+    await part(1, 5)
+    await part(0, 5)
+    assert len(hashed) == 3
 
 
 async def test_a_file_that_is_gone_and_bytes_that_rot_in_the_journal_are_told(bodies, tmp_path):
@@ -214,6 +257,101 @@ async def test_the_local_store_takes_what_fits_to_the_byte_and_no_more(tmp_path)
     assert (await kept(store, bytes(400))).inline == bytes(400)
     with pytest.raises(OutOfSpaceError):
         await kept(store, bytes(401))
+    disk.close()
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_bodies_that_come_at_once_share_the_room_that_is_left(tmp_path, announced):
+    """I7: NOBREAK_LOCAL_MAX_BYTES holds for what is on its way as well, to the byte."""
+    disk, used = Disk(tmp_path, min_free_bytes=0, max_bytes=3 * LARGE), 0
+    bodies = BodyStore(disk, lambda: used)
+    await bodies.open()
+    content, held = bytes(LARGE), []
+
+    async def put():
+        nonlocal used
+        async with aclosing(bodies.spool(LARGE if announced else None)) as spool:
+            for at in range(0, LARGE, INLINE_MAX):
+                await spool.write(content[at : at + INLINE_MAX])
+            await spool.finish()
+            body = await bodies.keep(spool)
+            used += LARGE
+            held.append(body)
+
+    results = await asyncio.gather(*(put() for _ in range(8)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, OutOfSpaceError)]
+    assert len(held) + len(refused) == 8
+    assert used <= 3 * LARGE
+    if announced:
+        assert len(held) == 3, "who is refused is refused at once, and takes no room from others"
+    while used + LARGE <= 3 * LARGE:
+        await put()
+    with pytest.raises(OutOfSpaceError):
+        await put()
+    used -= LARGE
+    await put()
+    assert list((tmp_path / "spool").iterdir()) == []
+    disk.close()
+
+
+async def test_what_another_body_was_promised_is_not_free(tmp_path, monkeypatch):
+    """NOBREAK_MIN_FREE_BYTES: the disk counts what is written, we what is still to come."""
+    disk = Disk(tmp_path, min_free_bytes=1000, max_bytes=0)
+    bodies = BodyStore(disk, lambda: 0)
+    await bodies.open()
+    free = 1000 + 2 * LARGE
+    monkeypatch.setattr(disk, "free_bytes", lambda: free)
+    first, second, third = (bodies.spool(LARGE) for _ in range(3))
+    for spool in (first, second, third):
+        await spool.write(bytes(INLINE_MAX + 1))
+        free -= spool.written
+    assert (first.path is None, second.path is None, third.path is None) == (False, False, True)
+    await first.aclose()
+    free += INLINE_MAX + 1
+    await third.write(b"x")
+    assert third.path is not None
+    for spool in (second, third):
+        await spool.aclose()
+    disk.close()
+
+
+async def test_a_kept_body_that_is_still_being_sent_is_not_counted_twice(tmp_path):
+    """A late answer is waited for long after the write has its entry."""
+    disk = Disk(tmp_path, min_free_bytes=0, max_bytes=2 * LARGE)
+    used = 0
+    bodies = BodyStore(disk, lambda: used)
+    await bodies.open()
+    spool = bodies.spool(LARGE)
+    spool.share()
+    await spool.write(bytes(LARGE))
+    await spool.finish()
+    await bodies.keep(spool)
+    used = LARGE
+    await spool.aclose()
+    assert (await kept(bodies, bytes(LARGE))).file
+    await spool.aclose()
+    disk.close()
+
+
+@pytest.mark.parametrize("gone", ["spool", "."])
+async def test_without_a_usable_disk_a_body_passes_through_memory_up_to_a_limit(tmp_path, gone):
+    """I7: the external store may be well; what can't be kept is not said to be kept."""
+    folder = tmp_path / "data"
+    disk = Disk(folder, min_free_bytes=0, max_bytes=0)
+    bodies = BodyStore(disk, lambda: 0)
+    await bodies.open()
+    shutil.rmtree(folder / gone)
+    content = os.urandom(LARGE)
+    async with aclosing(bodies.spool(LARGE)) as spool:
+        await spool.write(content)
+        assert await spool.finish() == fingerprint(content)
+        assert b"".join([chunk async for chunk in spool.chunks()]) == content
+        with pytest.raises(LocalStoreError):
+            await bodies.keep(spool)
+    async with aclosing(bodies.spool(None)) as spool:
+        with pytest.raises(LocalStoreError):
+            await spool.write(bytes(MEMORY_MAX + 1))
+    assert (bodies.free_bytes() == 0) == (gone == ".")
     disk.close()
 
 

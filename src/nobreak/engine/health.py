@@ -74,19 +74,13 @@ class HealthCheck:
             reads=reads,
             writes=step is Step.TRY_EXTERNAL or disk.writable,
             external_reachable=notice.trusted,
-            disk_free=self._free_bytes(),
+            disk_free=context.bodies.free_bytes(),
             disk_room=disk.room,
             journal_writable=disk.writable,
             entries=tally.entries,
             parked=tally.parked,
             monitor_running=self._leadership.is_held(),
         )
-
-    def _free_bytes(self) -> int:
-        try:
-            return self._context.bodies.free_bytes()
-        except OSError:  # the data directory is gone
-            return 0
 
     async def _disk(self) -> _Disk:
         clock = asyncio.get_running_loop().time
@@ -101,8 +95,9 @@ class HealthCheck:
             async with asyncio.timeout(DISK_WITHIN):
                 async with aclosing(self._context.bodies.spool(None)) as spool:
                     await spool.write(bytes(INLINE_MAX + 1))
-                    if spool.path is None:  # it stays in memory where the disk has no room
-                        return _Disk(room=False, writable=False)
+                    if spool.path is None:  # it stays in memory where there can be no file
+                        full = isinstance(spool.trouble, OutOfSpaceError)
+                        return _Disk(room=not full, writable=False)
                 await self._context.board.update(lambda notice: (notice, None))
         except OutOfSpaceError:
             return _Disk(room=False, writable=False)

@@ -44,11 +44,11 @@ class DiskNews:
         """A write found no room."""
         if not self.full:
             self.full = True
-            free = self._disk.free_bytes()
+            free = self._disk.free_bytes_or_zero()
             self._reporter.emit(EventKind.DISK_FULL, reason=str(error), free=free)
 
     def stored(self) -> None:
         """A write found room."""
         if self.full:
             self.full = False
-            self._reporter.emit(EventKind.DISK_OK, free=self._disk.free_bytes())
+            self._reporter.emit(EventKind.DISK_OK, free=self._disk.free_bytes_or_zero())

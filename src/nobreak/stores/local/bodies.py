@@ -17,7 +17,9 @@ from nobreak.errors import CorruptBodyError, OutOfSpaceError
 from nobreak.stores.interfaces import KeptBody
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import fsync_folder, make_folder
+from nobreak.stores.local.room import Room
 from nobreak.stores.local.spool import CHUNK, INLINE_MAX, Spool
+from nobreak.stores.local.verified import Verified
 from nobreak.words import Fingerprint
 
 ORPHAN_AGE = 3600.0
@@ -29,33 +31,36 @@ class BodyStore:
 
     def __init__(self, disk: Disk, used: Callable[[], int]) -> None:
         self._disk = disk
-        self._used = used
+        self._room = Room(disk, used)
         self._spool = disk.folder / "spool"
         self._blobs = disk.folder / "blobs"
+        self._verified = Verified(disk)
 
     async def open(self) -> None:
         """Make the folders."""
         await self._disk.run(lambda: make_folder(self._spool))
         await self._disk.run(lambda: make_folder(self._blobs))
 
-    def check_room(self, wanted: int) -> None:
-        """Raise `OutOfSpaceError` unless `wanted` bytes more can be held."""
-        self._disk.check_room(wanted, self._used())
-
     def free_bytes(self) -> int:
-        """What the file system has left for us."""
-        return self._disk.free_bytes()
+        """What the file system has left for us; 0 when it doesn't tell."""
+        return self._disk.free_bytes_or_zero()
 
     def spool(self, announced: int | None) -> Spool:
         """Begin to take a body in."""
-        return Spool(self._disk, self._spool / uuid.uuid4().hex, announced, self.check_room)
+        path = self._spool / uuid.uuid4().hex
+        spool = Spool(self._disk, path, announced, lambda more: self._room.ask(spool, more))
+        return spool
 
     async def keep(self, spool: Spool) -> KeptBody:
-        """Make a finished body durable (I1): its bytes, its name, and the folders just made."""
+        """Make a finished body durable (I1): its bytes, its name, and the folders just made.
+
+        Raises `OutOfSpaceError`, and `LocalStoreError` when the disk fails.
+        """
+        self._room.ask(spool, spool.received - spool.written)
+        spool.mark_kept()
         if spool.path is None:
-            self.check_room(spool.received)
             if spool.received > INLINE_MAX:
-                raise OutOfSpaceError("the disk under the data directory is full")
+                raise spool.trouble or OutOfSpaceError("the disk under the data directory is full")
             return KeptBody(inline=spool.memory)
         source, descriptor, name = spool.path, spool.descriptor, uuid.uuid4().hex
         assert descriptor is not None, "a spool file is open"  # noqa: S101
@@ -75,7 +80,7 @@ class BodyStore:
         if kept.inline is not None:
             if hashlib.md5(kept.inline, usedforsecurity=False).hexdigest() != fingerprint.md5:
                 raise CorruptBodyError("the bytes in the journal are damaged")
-            return KeptReader(self._disk, fingerprint, inline=kept.inline)
+            return KeptReader(self._disk, self._verified, fingerprint, inline=kept.inline)
         path = self._path(kept.file or "")
 
         def open_file() -> int:
@@ -92,7 +97,8 @@ class BodyStore:
             except FileNotFoundError as error:
                 raise CorruptBodyError(f"{path.name} is gone") from error
 
-        return KeptReader(self._disk, fingerprint, descriptor=await self._disk.open(open_or_tell))
+        descriptor = await self._disk.open(open_or_tell)
+        return KeptReader(self._disk, self._verified, fingerprint, descriptor=descriptor)
 
     async def remove(self, files: Iterable[str]) -> None:
         """Remove the files of entries that have left."""
@@ -141,12 +147,14 @@ class KeptReader:
     def __init__(
         self,
         disk: Disk,
+        verified: Verified,
         fingerprint: Fingerprint,
         *,
         inline: bytes | None = None,
         descriptor: int | None = None,
     ) -> None:
         self._disk = disk
+        self._verified = verified
         self._fingerprint = fingerprint
         self._inline = inline
         self._descriptor = descriptor
@@ -167,10 +175,13 @@ class KeptReader:
         """The bytes from `start` to `stop`.
 
         The whole body is hashed on its way: before its last chunk goes out damaged bytes raise
-        `CorruptBodyError`, so that nobody takes them for the object.
+        `CorruptBodyError`, so that nobody takes them for the object. Before a part of a file goes
+        out, all of it is hashed, once: a part looks complete to whoever gets it (I2).
         """
         end = self.size if stop is None else min(stop, self.size)
         whole = start == 0 and end == self.size
+        if not whole and start < end and self._descriptor is not None:
+            await self._verified.check(self._descriptor, self._fingerprint)
         digest = hashlib.md5(usedforsecurity=False)
         at = start
         while at < end:

@@ -46,21 +46,35 @@ class Disk:
             raise
 
     def free_bytes(self) -> int:
-        """What the file system has left for us."""
-        state = os.statvfs(self.folder)
+        """What the file system has left for us. Raises `LocalStoreError` when it doesn't tell."""
+        try:
+            state = os.statvfs(self.folder)
+        except OSError as error:
+            raise translated(error) from error
         return state.f_bavail * state.f_frsize
 
-    def check_room(self, wanted: int, used: int) -> None:
-        """Raise `OutOfSpaceError` unless `wanted` more bytes may be stored beside `used` ones."""
+    def free_bytes_or_zero(self) -> int:
+        """The same for reports, which must come when the data directory is gone: then 0."""
+        try:
+            return self.free_bytes()
+        except NobreakError:
+            return 0
+
+    def check_room(self, wanted: int, used: int, unwritten: int = 0) -> None:
+        """Raise `OutOfSpaceError` unless `wanted` more bytes may be stored beside `used` ones.
+
+        `unwritten`: what others were promised and the disk doesn't hold yet. Raises
+        `LocalStoreError` when the disk doesn't tell what it has left.
+        """
         if self._max_bytes and used + wanted > self._max_bytes:
             raise OutOfSpaceError(
                 f"the local store may hold {self._max_bytes} bytes (NOBREAK_LOCAL_MAX_BYTES) "
                 f"and holds {used}: no room for {wanted} more"
             )
         free = self.free_bytes()
-        if free - wanted < self._min_free_bytes:
+        if free - unwritten - wanted < self._min_free_bytes:
             raise OutOfSpaceError(
-                f"the disk has {free} bytes left, of which {self._min_free_bytes} are to stay "
+                f"the disk has {free - unwritten} bytes left, of which {self._min_free_bytes} are to stay "
                 f"free (NOBREAK_MIN_FREE_BYTES): no room for {wanted} more"
             )
 

@@ -12,14 +12,14 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from nobreak.errors import BodyMismatchError, OutOfSpaceError
+from nobreak.errors import BodyMismatchError, LocalStoreError, OutOfSpaceError
 from nobreak.stores.local.disk import Disk
 from nobreak.words import Fingerprint
 
 INLINE_MAX = 256 * 1024
 """Bodies up to this many bytes live in the journal's row, larger ones in files."""
 MEMORY_MAX = 8 * 1024 * 1024
-"""While the disk is full, bodies up to this many bytes still pass through memory."""
+"""While the disk is full or fails, bodies up to this many bytes still pass through memory."""
 CHUNK = 1024 * 1024
 
 
@@ -45,6 +45,10 @@ class Spool:
         self._error: BaseException | None = None
         self._progress = asyncio.Event()
         self._users = 1
+        self._kept = False
+        self._holds_room = True
+        self.trouble: OutOfSpaceError | LocalStoreError | None = None
+        """Why the body stayed in memory, if it is too large for that."""
 
     @property
     def size(self) -> int | None:
@@ -58,6 +62,16 @@ class Spool:
     def received(self) -> int:
         """How many bytes have arrived."""
         return self._flushed + len(self._buffer)
+
+    @property
+    def written(self) -> int:
+        """How many of them are in the spool file."""
+        return self._flushed
+
+    @property
+    def holds_room(self) -> bool:
+        """Whether the room that it was promised is still its own."""
+        return self._holds_room
 
     @property
     def path(self) -> Path | None:
@@ -75,7 +89,11 @@ class Spool:
         return self._descriptor
 
     async def write(self, data: bytes) -> None:
-        """Take bytes in. Raises `BodyMismatchError` (too long), `OutOfSpaceError`."""
+        """Take bytes in.
+
+        Raises `BodyMismatchError` (too long), and when neither the disk nor memory can take them
+        `OutOfSpaceError` or `LocalStoreError`.
+        """
         self._buffer += data
         if self._announced is not None and self.received > self._announced:
             raise BodyMismatchError(
@@ -87,12 +105,13 @@ class Spool:
             await self._flush_if_possible()
 
     async def _flush_if_possible(self) -> None:
-        """Write to the file; with no room for one, go on in memory: the external store may do."""
+        """Write to the file; where there can't be one, go on in memory: the external store may do."""
         try:
             await self._flush()
-        except OutOfSpaceError:
+        except (OutOfSpaceError, LocalStoreError) as error:
             if self._descriptor is not None or len(self._buffer) > MEMORY_MAX:
                 raise
+            self.trouble = error
             self._wake()
 
     async def finish(self, md5: str | None = None) -> Fingerprint:
@@ -187,9 +206,14 @@ class Spool:
         """One more user: the spool stays open until each has called `aclose`."""
         self._users += 1
 
+    def mark_kept(self) -> None:
+        """From now on it counts as stored: the next user that closes it gives its room back."""
+        self._kept = True
+
     async def aclose(self) -> None:
         """The last user closes the file; what was not kept is removed."""
         self._users -= 1
+        self._holds_room = self._holds_room and not self._kept and self._users > 0
         if self._users > 0 or self._closed:
             return
         self._closed, self._descriptor = True, None
