@@ -1,8 +1,10 @@
 """The store that an application sees: it works the same before, during and after an outage."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from functools import partial
+from typing import Any, TypeVar
 
 from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.attempt import read_within
@@ -14,6 +16,7 @@ from nobreak.engine.reading import ExternalReading, LocalReading, Reading, as_kn
 from nobreak.engine.writing import Source, Writing, journalled
 from nobreak.errors import (
     CorruptBodyError,
+    NobreakError,
     NotFoundError,
     OutageError,
     OutOfSpaceError,
@@ -31,6 +34,8 @@ from nobreak.words import (
     ObjectName,
     RangeRequest,
 )
+
+T = TypeVar("T")
 
 AWAY = "the external store is away, and only it has this object"
 MAX_PAGE = 1000
@@ -110,13 +115,7 @@ class Store:
         self._refuse_unless_external(name, step)
         known = self._context.catalog.get(name)
         receipt = known[1] if known else None
-        try:
-            info = await read_within(
-                self._context.external.head(name, receipt=receipt), self._patience
-            )
-        except OutageError as error:
-            raise self._failed(name, error) from error
-        self._context.link.answered()
+        info = await self._ask(name, self._context.external.head(name, receipt=receipt))
         return as_known(info, known, self._context.external.traits)
 
     async def delete(self, name: ObjectName) -> None:
@@ -191,6 +190,18 @@ class Store:
         if step is Step.REFUSE:
             raise UnavailableError(f"{name}: {AWAY}")
 
+    async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
+        """Ask the external store for no longer than our patience; any answer is one (I8)."""
+        try:
+            result = await read_within(work, self._patience)
+        except OutageError as error:
+            raise self._failed(name, error) from error
+        except NobreakError:
+            self._context.link.answered()
+            raise
+        self._context.link.answered()
+        return result
+
     def _failed(self, name: ObjectName, error: OutageError) -> UnavailableError:
         """A read failed: suspect an outage, and tell the client to come again."""
         self._context.link.failed(name, error)
@@ -202,16 +213,10 @@ class Store:
         self._refuse_unless_external(name, step)
         known = self._context.catalog.get(name)
         receipt = known[1] if known else None
-        external = self._context.external
-        try:
-            download = await read_within(
-                external.get(name, range_=range_, receipt=receipt), self._patience
-            )
-        except OutageError as error:
-            raise self._failed(name, error) from error
-        self._context.link.answered()
+        external, asked_at = self._context.external, asyncio.get_running_loop().time()
+        download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
         info = as_known(download.info, known, external.traits)
-        return ExternalReading(download, info, self._context.link, self._patience)
+        return ExternalReading(download, info, self._context.link, self._patience, asked_at)
 
     async def _get_here(self, name: ObjectName, range_: RangeRequest | None) -> Reading | None:
         """Read from the journal; None when the entry left it meanwhile."""
