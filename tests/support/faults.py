@@ -115,7 +115,7 @@ def truncated(body: bytes, announced: int) -> Answer:
     """A 200 that announces more bytes than it sends before it closes."""
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 200 OK\r\ncontent-length: {announced}\r\n\r\n"
+        head = f'HTTP/1.1 200 OK\r\netag: "opaque"\r\ncontent-length: {announced}\r\n\r\n'
         writer.write(head.encode() + body)
         await writer.drain()
 

@@ -48,8 +48,10 @@ def test_namespaces_prefixes_and_leading_space_do_not_matter():
 
 def test_encoded_keys_are_decoded_only_when_the_server_says_that_it_encoded_them():
     item = "<Contents><Key>a+b%2Bc%0A</Key><Size>1</Size></Contents>"
-    encoded = f"<L><EncodingType>url</EncodingType>{item}</L>".encode()
-    plain = f"<L>{item}</L>".encode()
+    encoded = (
+        f"<ListBucketResult><EncodingType>url</EncodingType>{item}</ListBucketResult>".encode()
+    )
+    plain = f"<ListBucketResult>{item}</ListBucketResult>".encode()
     assert read_list_page(encoded).objects[0].key == "a b+c\n"
     assert read_list_page(plain).objects[0].key == "a+b%2Bc%0A"
 

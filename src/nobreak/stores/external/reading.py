@@ -39,7 +39,11 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class HttpDownload:
-    """The `Download` of an answer that is being read; `skip` bytes at its start are not wanted."""
+    """The `Download` of an answer that is being read; `skip` bytes at its start are not wanted.
+
+    `md5`: what the server states of exactly the wanted bytes, in hex. Other bytes are never
+    delivered whole: the last of them stay here.
+    """
 
     def __init__(
         self,
@@ -49,16 +53,19 @@ class HttpDownload:
         connection: AsyncExitStack,
         *,
         skip: int = 0,
+        md5: str | None = None,
     ) -> None:
         self.info = info
         self.start = wanted.start
         self.length = wanted.length
         self._skip = skip
+        self._md5 = md5
         self._response = response
         self._connection = connection
 
     async def chunks(self) -> AsyncIterator[bytes]:
         skip, left = self._skip, self.length
+        digest = hashlib.md5() if self._md5 else None
         with translated_errors(changes=False):
             while left:
                 chunk = await self._response.content.read(min(CHUNK_BYTES, skip + left))
@@ -67,6 +74,10 @@ class HttpDownload:
                 kept = chunk[skip:]
                 skip -= min(skip, len(chunk))
                 left -= len(kept)
+                if digest is not None:
+                    digest.update(kept)
+                    if not left and digest.hexdigest() != self._md5:
+                        raise _senseless("other bytes than its ETag states")
                 if kept:
                     yield kept
 

@@ -1,7 +1,7 @@
 """The driver of S3-compatible servers: every method one request, large bodies aside."""
 
 import base64
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 
@@ -15,14 +15,9 @@ from nobreak.errors import (
 from nobreak.stores.external.base import Body, Listing, Traits
 from nobreak.stores.external.http import HttpClient, Timeouts
 from nobreak.stores.external.reading import HttpDownload, read_back
+from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_deleted, stored_etag
 from nobreak.stores.external.s3_client import S3Client, read_answer
-from nobreak.stores.external.s3_headers import (
-    etag_of,
-    extent_of,
-    headers_of,
-    md5_of,
-    object_info,
-)
+from nobreak.stores.external.s3_headers import headers_of, md5_of, object_info
 from nobreak.stores.external.s3_listing import MAX_KEYS, S3Lister
 from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender
 from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
@@ -87,19 +82,23 @@ class S3Store:
         async with self._client.call(
             "PUT", name.bucket, name.key, headers=headers, data=data, changes=True
         ) as response:
-            etag, stated = etag_of(response.headers), md5_of(response.headers)
+            etag = stored_etag(response, in_doubt=True)
+            stated = md5_of(response.headers)
         ours = (await body.finished()).md5
         if stated is not None and stated != ours:
             detail = f"{name} arrived as {stated}, not {ours}"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
-        if size and name.key.endswith("/"):
+        if name.key.endswith("/"):
             await self._check_kept(name, await body.finished(), Receipt(etag=etag))
         return Receipt(etag=etag)
 
     async def _check_kept(
         self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt
     ) -> None:
-        """Some servers (SeaweedFS 4.48) take such a key for a folder, say 200, and drop the bytes."""
+        """Some servers (SeaweedFS 4.48) take such a key for a folder, say 200, and drop the bytes.
+
+        Of the key "/" they keep nothing at all, so an empty body is looked for, too.
+        """
         if not await self.holds(name, fingerprint, receipt):
             message = "the server does not keep the bytes of a key that ends in '/'"
             raise RefusedError(NOT_IMPLEMENTED, "NotImplemented", message)
@@ -141,11 +140,22 @@ class S3Store:
         receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
     ) -> None:
         try:
-            async with self._client.call("DELETE", name.bucket, name.key, changes=True):
-                pass
+            async with self._client.call("DELETE", name.bucket, name.key, changes=True) as response:
+                sure = await says_deleted(response)
         except RefusedError as error:
             if error.code != "NoSuchKey":
                 raise
+            return
+        if not sure:
+            await self._check_it_is_s3(name)
+
+    async def _check_it_is_s3(self, name: ObjectName) -> None:
+        """After an empty 200 to DELETE: whoever also says 200 to this look is no S3 server."""
+        try:
+            with suppress(NotFoundError, RefusedError):
+                await self._look(name)
+        except OutageError as error:
+            raise OutageError(error.kind, str(error), in_doubt=True, status=error.status) from error
 
     async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
         try:
@@ -180,8 +190,8 @@ class S3Store:
         """Make a bucket. Raises `RefusedError` (409) when there is one of this name."""
         region = self._client.credentials.region
         data = b"" if region == "us-east-1" else bucket_location(region)
-        async with self._client.call("PUT", bucket, data=data, changes=True):
-            pass
+        async with self._client.call("PUT", bucket, data=data, changes=True) as response:
+            refuse_page(response, in_doubt=True)
 
     async def ensure_bucket(self, bucket: str) -> None:
         """Make the bucket if it isn't there."""
@@ -199,7 +209,8 @@ class S3Store:
 
     async def _has_bucket(self, bucket: str) -> bool:
         try:
-            async with self._client.call("HEAD", bucket):
+            async with self._client.call("HEAD", bucket) as response:
+                refuse_page(response, in_doubt=False)
                 return True
         except RefusedError as error:
             if error.status == NOT_FOUND:
@@ -213,7 +224,7 @@ class S3Store:
         """
         try:
             async with self._client.call("HEAD", name.bucket, name.key) as response:
-                _, size = _extent(response)
+                _, size = object_extent(response)
                 info = object_info(name, response.headers, size)
                 return info, md5_of(response.headers)
         except RefusedError as error:
@@ -225,14 +236,6 @@ class S3Store:
             raise NotFoundError(name) from error
 
 
-def _extent(response: aiohttp.ClientResponse) -> tuple[ByteRange, int]:
-    try:
-        return extent_of(response.headers)
-    except ValueError as error:
-        detail = "a senseless answer: an object without a size"
-        raise OutageError(OutageKind.BROKEN, detail, in_doubt=False) from error
-
-
 def _download(
     name: ObjectName,
     range_: RangeRequest | None,
@@ -240,7 +243,7 @@ def _download(
     connection: AsyncExitStack,
 ) -> HttpDownload:
     """The bytes that were asked for, also from a server that ignored the range."""
-    sent, size = _extent(response)
+    sent, size = object_extent(response)
     wanted = range_.resolve(size) if range_ else ByteRange(0, size)
     if wanted is None:
         raise RangeNotSatisfiableError(name, size)
@@ -249,4 +252,5 @@ def _download(
         raise OutageError(OutageKind.BROKEN, detail, in_doubt=False)
     info = object_info(name, response.headers, size)
     skip = wanted.start - sent.start
-    return HttpDownload(info, wanted, response, connection.pop_all(), skip=skip)
+    md5 = md5_of(response.headers) if wanted == ByteRange(0, size) else None
+    return HttpDownload(info, wanted, response, connection.pop_all(), skip=skip, md5=md5)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from nobreak.errors import ExternalError, OutageError, OutageKind, RefusedError
 from nobreak.stores.external.base import Body
+from nobreak.stores.external.s3_answers import not_s3, stored_etag
 from nobreak.stores.external.s3_client import S3Client, read_answer
 from nobreak.stores.external.s3_headers import etag_of, md5_of
 from nobreak.stores.external.s3_xml import Element, XmlError, complete_upload, parse
@@ -124,7 +125,8 @@ class MultipartSender:
         async with self._client.call(
             "PUT", name.bucket, name.key, query=query, headers=headers, data=chunks
         ) as response:
-            etag, stated = response.headers.get("ETag", ""), md5_of(response.headers)
+            stored_etag(response, in_doubt=False)
+            etag, stated = response.headers["ETag"], md5_of(response.headers)
         if stated is not None and stated != digest.hexdigest():
             detail = f"part {part.number} arrived as {stated}, not {digest.hexdigest()}"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=False)
@@ -141,8 +143,10 @@ class MultipartSender:
         if answer.tag == "Error":
             raise _refusal(answer.text_of("Code"), answer.text_of("Message"))
         etag = etag_of({"ETag": answer.text_of("ETag")})
+        if answer.tag != "CompleteMultipartUploadResult" or not etag:
+            raise not_s3("an upload completed without an ETag", in_doubt=True)
         expected = _composite_etag(sent)
-        if etag and all(part.compared for part in sent) and etag != expected:
+        if all(part.compared for part in sent) and etag != expected:
             detail = f"the parts became {etag}, not {expected}"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
         return Receipt(etag=etag)

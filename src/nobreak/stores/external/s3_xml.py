@@ -48,6 +48,14 @@ def parse(document: bytes) -> Element:
     return builder.root.children[0]
 
 
+def _parse_as(tag: str, document: bytes) -> Element:
+    """The root element, which must be of this name: a page in XHTML lists nothing (I2)."""
+    root = parse(document)
+    if root.tag != tag:
+        raise XmlError(f"{root.tag[:100]} instead of {tag}")
+    return root
+
+
 class _Builder:
     def __init__(self) -> None:
         self.root = Element("")
@@ -94,7 +102,7 @@ def read_list_page(document: bytes) -> ListPage:
 
     With `EncodingType` url, keys are form-encoded: a plus sign means a space.
     """
-    root = parse(document)
+    root = _parse_as("ListBucketResult", document)
     decode = unquote_plus if root.text_of("EncodingType") == "url" else str
     try:
         objects = tuple(
@@ -114,7 +122,7 @@ def read_list_page(document: bytes) -> ListPage:
 
 def read_buckets(document: bytes) -> tuple[str, ...]:
     """The names in a ListAllMyBucketsResult. Raises `XmlError`."""
-    lists = parse(document).all("Buckets")
+    lists = _parse_as("ListAllMyBucketsResult", document).all("Buckets")
     return tuple(bucket.text_of("Name") for found in lists for bucket in found.all("Bucket"))
 
 
