@@ -3,14 +3,19 @@
 from contextlib import suppress
 
 from nobreak.engine.context import Context
-from nobreak.errors import ExternalError, NotFoundError
+from nobreak.errors import ExternalError, NotFoundError, RefusedError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Left
 from nobreak.words import Entry, ObjectName, Receipt
 
+FORBIDDEN = 403
+
 
 async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
-    """Whether the external store is now as this entry wants it. Raises `ExternalError`."""
+    """Whether the external store is now as this entry wants it. Raises `ExternalError`.
+
+    It is asked only after the entry's own request was answered with success.
+    """
     external = context.external
     if entry.fingerprint is not None:
         return await external.holds(entry.name, entry.fingerprint, receipt)
@@ -19,6 +24,12 @@ async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
     try:
         await external.head(entry.name, receipt=receipt)
     except NotFoundError:
+        return True
+    except RefusedError as error:
+        # Who may not list a bucket gets 403 from AWS for a key that is not there. So this look
+        # can't tell, and the success that the DELETE was answered with is all there will be.
+        if error.status != FORBIDDEN:
+            raise
         return True
     return False
 
