@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health
 from nobreak.engine.runtime import Engine
 from nobreak.engine.store import Store
@@ -82,6 +83,11 @@ class Nobreak:
     def store(self) -> Store:
         """Where objects are put and got."""
         return self._opened.store
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """Requests passed on to an S3 store as they are."""
+        return self._opened.forwarding
 
     @property
     def journal(self) -> Journal:

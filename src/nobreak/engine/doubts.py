@@ -1,8 +1,8 @@
 """Keys on which a request of unknown outcome could still land, though no entry says so (I4).
 
-This happens when nothing was acknowledged: the client went away, or the local disk could not
-take the write. Until it is over, writes to such a key go through the journal and settle. After a
-crash that is so for every key: nobody knows what the dead process had under way.
+That is so while an attempt is under way, and after one that ended unknown and that nothing was
+acknowledged for: the client went away, or the local disk could not take the write. Until it is
+over, writes to such a key go through the journal and settle. After a crash that is so for every key: nobody knows what the dead process had under way.
 """
 
 from collections import Counter
@@ -23,13 +23,21 @@ class Doubts:
     def __contains__(self, name: ObjectName) -> bool:
         return name in self._names or self._board.read().crashed
 
+    def begin(self, name: ObjectName) -> None:
+        """Doubt this key until `end` was called as often."""
+        self._names[name] += 1
+
+    def end(self, name: ObjectName) -> None:
+        """One reason less to doubt it."""
+        self._names[name] -= 1
+        if not self._names[name]:
+            del self._names[name]
+
     @contextmanager
     def about(self, name: ObjectName) -> Iterator[None]:
         """Doubt this key for as long as the context lasts."""
-        self._names[name] += 1
+        self.begin(name)
         try:
             yield
         finally:
-            self._names[name] -= 1
-            if not self._names[name]:
-                del self._names[name]
+            self.end(name)

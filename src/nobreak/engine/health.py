@@ -63,8 +63,8 @@ class HealthCheck:
         context = self._context
         disk = await self._disk()
         try:
-            notice, tally, reads = context.board.read(), context.journal.tally(), True
-            link = context.link.state()
+            notice, tally = context.board.read(), context.journal.tally()
+            link, reads = context.link.state(), context.room.journal_readable
         except NobreakError:
             notice, tally, reads = Notice(), Tally(), False
             link = Link.CLOSED
@@ -72,15 +72,21 @@ class HealthCheck:
         return Health(
             mode=notice.mode,
             reads=reads,
-            writes=step is Step.TRY_EXTERNAL or disk.writable,
+            writes=reads and (step is Step.TRY_EXTERNAL or disk.writable),
             external_reachable=notice.trusted,
             disk_free=context.bodies.free_bytes(),
             disk_room=disk.room,
-            journal_writable=disk.writable,
+            journal_writable=reads and disk.writable,
             entries=tally.entries,
             parked=tally.parked,
-            monitor_running=self._leadership.is_held(),
+            monitor_running=self._monitored(),
         )
+
+    def _monitored(self) -> bool:
+        try:
+            return self._leadership.is_held()
+        except OSError:  # the data directory can't be looked at
+            return False
 
     async def _disk(self) -> _Disk:
         clock = asyncio.get_running_loop().time

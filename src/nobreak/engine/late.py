@@ -18,6 +18,9 @@ from nobreak.errors import ExternalError
 from nobreak.stores.local.spool import Spool
 from nobreak.words import Entry, ObjectName, Receipt
 
+AWAITED_SHARE = 0.5
+"""The part of the settle time that an attempt is awaited for."""
+
 AnyAttempt = Attempt[Receipt] | Attempt[None]
 
 
@@ -35,7 +38,8 @@ class LateAttempts:
         self._start(self._follow(entry, attempt), spool)
 
     def orphan(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> None:
-        """Nobody was told that this write succeeded, but it may yet take effect."""
+        """Nobody relies on this write, but it may yet take effect."""
+        self._doubts.begin(name)
         self._start(self._fear(name, attempt), spool)
 
     def _start(self, work: Coroutine[Any, Any, None], spool: Spool | None) -> None:
@@ -72,14 +76,16 @@ class LateAttempts:
             return False
 
     async def _fear(self, name: ObjectName, attempt: AnyAttempt) -> None:
-        with self._doubts.about(name):
+        try:
             if await self._end_of(attempt) in {Outcome.SLOW, Outcome.UNKNOWN}:
                 await asyncio.sleep(self._context.writes.settle)
+        finally:
+            self._doubts.end(name)
 
     async def _end_of(self, attempt: AnyAttempt) -> Outcome:
-        """Wait for the end of an attempt; after the settle time, give it up."""
+        """Wait for the end of an attempt; give it up while what it could harm still settles."""
         try:
-            outcome = await attempt.outcome(within=self._context.writes.settle)
+            outcome = await attempt.outcome(within=self._context.writes.settle * AWAITED_SHARE)
         except asyncio.CancelledError:
             await attempt.abandon()
             raise

@@ -75,16 +75,16 @@ class Leading:
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._kept_up("monitor", monitor.run))
-                tasks.create_task(self._kept_up("drain", Drain(self._context).run))
-                tasks.create_task(self._kept_up("sweep", self._sweep))
-                tasks.create_task(self._kept_up("title", self._show_title))
+                tasks.create_task(self.kept_up("monitor", monitor.run))
+                tasks.create_task(self.kept_up("drain", Drain(self._context).run))
+                tasks.create_task(self.kept_up("sweep", self._sweep))
+                tasks.create_task(self.kept_up("title", self._show_title))
         finally:
             self._title.restore()
             announcer.stop()
             await self._note_leader(0)
 
-    async def _kept_up(self, where: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def kept_up(self, where: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run a part; when it fails say so, and run it again."""
         while True:
             try:

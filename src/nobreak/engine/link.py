@@ -15,7 +15,12 @@ from nobreak.stores.interfaces import Board, Notice
 from nobreak.words import Mode, ObjectName
 
 FAILURES_TO_SUSPECT = 3
-"""Failures of so many different objects in a row make a suspicion. One object's content can't."""
+"""Time-outs of so many different objects in a row make a suspicion: enough have waited (I5).
+
+Failures that come quickly cost nobody time: a check judges them, and nobody is refused before.
+"""
+MOST_FAILURES = 192
+"""A suspicion that a check did not share makes the next one need twice as many, up to this (I8)."""
 UNHEARD = 1.0
 """How long a suspicion lasts that could not be written to the board (seconds)."""
 
@@ -27,6 +32,7 @@ class Link:
         self._board = board
         self._background = background
         self._failing: set[ObjectName] = set()
+        self._needed = FAILURES_TO_SUSPECT
         self._suspicious = False
         self._ticket: int | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -41,8 +47,12 @@ class Link:
     def state(self) -> routing.Link:
         """Whether the external store may be tried now."""
         notice = self._board.read()
+        if not notice.trusted:
+            self._needed = FAILURES_TO_SUSPECT
         if self._ticket is not None and notice.answered >= self._ticket:
-            self._trust_again()
+            if self._suspicious and notice.trusted:
+                self._needed = min(2 * self._needed, MOST_FAILURES)
+            self.trust_again()
         return routing.link(notice.mode, trusted=notice.trusted and not self._suspicious)
 
     def answered(self) -> None:
@@ -51,8 +61,9 @@ class Link:
 
     def failed(self, name: ObjectName, error: OutageError) -> None:
         """Live traffic failed: count it, and ask the monitor to look."""
-        self._failing.add(name)
-        if error.kind is OutageKind.CONNECTION or len(self._failing) >= FAILURES_TO_SUSPECT:
+        if error.kind is OutageKind.TIMEOUT:
+            self._failing.add(name)
+        if error.kind is OutageKind.CONNECTION or len(self._failing) >= self._needed:
             self._suspicious = True
         if self._asking is None or self._asking.done():
             self._asking = self._background.start(self._ask(f"{name}: {error}"))
@@ -66,11 +77,17 @@ class Link:
             self._ticket = (await self._board.update(decide)).asked
         except NobreakError:  # a full disk: nobody can be asked, so nobody will answer
             await asyncio.sleep(UNHEARD)
-            self._trust_again()
+            self.trust_again()
         else:
             self.checks_wanted.set()
 
-    def _trust_again(self) -> None:
+    @property
+    def awaits_a_check(self) -> bool:
+        """Whether this process tries nothing until the monitor has looked."""
+        return self._suspicious
+
+    def trust_again(self) -> None:
+        """A check was answered: what was suspected is over."""
         self._ticket = None
         self._failing.clear()
         self._suspicious = False

@@ -33,17 +33,18 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
     """The stores of one engine. Raises `LocalStoreError` when the data directory can't be used."""
     folder, external_settings = settings.local.data_dir, settings.external
     async with AsyncExitStack() as stack:
-        database = await open_database(folder)
-        stack.push_async_callback(database.aclose)
-        journal, board = SqliteJournal(database), SqliteBoard(database)
-        if stack.enter_context(present(folder)):
-            await board.update(lambda notice: (replace(notice, crashed=True), None))
         disk = Disk(
             folder,
             min_free_bytes=settings.local.min_free_bytes,
             max_bytes=settings.local.max_bytes,
         )
         stack.callback(disk.close)
+        room = DiskNews(reporter, disk)
+        database = await open_database(folder, room.journal_damaged)
+        stack.push_async_callback(database.aclose)
+        journal, board = SqliteJournal(database), SqliteBoard(database)
+        if stack.enter_context(present(folder)):
+            await board.update(lambda notice: (replace(notice, crashed=True), None))
         bodies = BodyStore(disk, used=lambda: journal.tally().bytes)
         await bodies.open()
         external = open_external(
@@ -67,7 +68,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             background=background,
             reporter=reporter,
             diverts=DivertNews(reporter),
-            room=DiskNews(reporter, disk),
+            room=room,
             writes=settings.writes,
             now=time.time,
         )

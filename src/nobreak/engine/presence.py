@@ -26,7 +26,7 @@ def present(data_dir: Path) -> Iterator[bool]:
     """
     folder = data_dir / RUNNING
     make_folder(folder)
-    crashed = _bury_the_dead(folder)
+    crashed = bury_the_dead(data_dir)
     mine = folder / uuid.uuid4().hex
     unlocked = folder / f".{mine.name}"
     descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -40,9 +40,9 @@ def present(data_dir: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _bury_the_dead(folder: Path) -> bool:
-    """Remove what crashed processes left; whether there was anything."""
-    found = False
+def bury_the_dead(data_dir: Path) -> bool:
+    """Remove what crashed processes left; whether there was anything. Raises `OSError`."""
+    folder, found = data_dir / RUNNING, False
     for path in folder.glob("[!.]*"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -17,7 +17,7 @@ def build_probe(settings: Settings, external: ExternalStore, *, doubt: bool) -> 
     """The probes of `HEALTH_PROBE`, one after the other.
 
     The seed's server says with 2xx that it is well. An S3 or WebDAV endpoint is alive when it
-    answers anything below 500 (I8). In `doubt` a canary is written too, unless a probe was
+    answers anything below 500 (I8), but for an S3 server that answers with a web page. In `doubt` a canary is written too, unless a probe was
     chosen: a server can answer every look and still store nothing. That it may refuse (403).
     """
     health, timeout = settings.health, settings.health.timeout
@@ -29,7 +29,8 @@ def build_probe(settings: Settings, external: ExternalStore, *, doubt: bool) -> 
                 alive = healthy if strict else answering
                 probes.append(HttpProbe(health.check_url, timeout, alive=alive))
             case Probe.S3:
-                probes.append(HttpProbe(settings.external.url, timeout, alive=answering))
+                url = settings.external.url
+                probes.append(HttpProbe(url, timeout, alive=answering, pages=False))
             case Probe.TCP:
                 external_ = settings.external
                 probes.append(TcpProbe(external_.host, external_.port, timeout))

@@ -10,6 +10,9 @@ from nobreak.stores.external.base import Download, Traits
 from nobreak.stores.local.bodies import KeptReader
 from nobreak.words import ByteRange, ObjectInfo, Receipt
 
+LEAST = 0.05
+"""What the first bytes get in any case (seconds): they may be here, waiting to be taken."""
+
 
 class LocalReading:
     """The bytes of a journalled object, or of a range of it. A `Download`.
@@ -48,28 +51,34 @@ class ExternalReading:
     """The bytes of an object that the external store sends. A `Download`.
 
     A server that stops sending is given up after `patience` seconds: the reader sees the
-    answer end early and can ask again, it never hangs (I5).
+    answer end early and can ask again, it never hangs (I5). The first bytes have what is left
+    of those seconds since `asked_at`, on the event loop's clock.
     """
 
-    def __init__(self, download: Download, info: ObjectInfo, link: Link, patience: float) -> None:
+    def __init__(
+        self, download: Download, info: ObjectInfo, link: Link, patience: float, asked_at: float
+    ) -> None:
         self.info = info
         self.start = download.start
         self.length = download.length
         self._download = download
         self._link = link
         self._patience = patience
+        self._asked_at = asked_at
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes, once. Raises `OutageError` when the external store fails in the middle."""
-        chunks = self._download.chunks()
+        chunks, loop = self._download.chunks(), asyncio.get_running_loop()
+        deadline = max(self._asked_at + self._patience, loop.time() + LEAST)
         try:
             while True:
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout_at(deadline):
                         chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return
                 yield chunk
+                deadline = loop.time() + self._patience
         except TimeoutError as error:
             outage = OutageError(OutageKind.TIMEOUT, "no more bytes in time", in_doubt=False)
             self._link.failed(self.info.name, outage)

@@ -7,21 +7,25 @@ when it dies, another takes over (I6).
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from nobreak.engine.companions import Companions
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
+from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health, HealthCheck
 from nobreak.engine.leader import MONITOR_LOCK, Leadership
 from nobreak.engine.leading import Leading
 from nobreak.engine.live import LiveSettings
 from nobreak.engine.modes import apply_use_external, choose
 from nobreak.engine.opening import opened
+from nobreak.engine.probing import build_probe
 from nobreak.engine.reload import SettingsWatcher
 from nobreak.engine.status import status
 from nobreak.engine.store import Store
-from nobreak.reporting.events import Reporter
+from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings, load_settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.interfaces import Journal
@@ -82,6 +86,7 @@ class Engine:
         if not self._leads:
             return
         await apply_use_external(context.board, context.now(), use_external=settings.use_external)
+        await self._note_external(context, settings.external.url)
         canary = open_external(settings.external, Timeouts(settings.health.timeout))
         self._stack.push_async_callback(canary.aclose)
         leading = Leading(context, self._live, self._leadership, canary)
@@ -89,8 +94,29 @@ class Engine:
         tasks = [
             asyncio.create_task(leading.run()),
             asyncio.create_task(watcher.run(on_sighup=self._on_sighup)),
+            asyncio.create_task(leading.kept_up("companions", self._companions(context).run)),
         ]
         self._stack.push_async_callback(_cancelled, tasks)
+
+    async def _note_external(self, context: Context, url: str) -> None:
+        """Remember whom the journal is kept for; say so when that changes with entries in it."""
+        before, entries = context.board.read().external, context.journal.tally().entries
+        if before == url:
+            return
+        await context.board.update(lambda notice: (replace(notice, external=url), None))
+        if before and entries:
+            self._reporter.emit(
+                EventKind.EXTERNAL_CHANGED, before=before, after=url, entries=entries
+            )
+
+    def _companions(self, context: Context) -> Companions:
+        live = self._live
+        return Companions(
+            context,
+            live.current.local.data_dir,
+            probe=lambda: build_probe(live.current, context.external, doubt=False),
+            patience=lambda: live.timeout() + live.rules().fast_interval + 1.0,
+        )
 
     async def _apply(self, settings: Settings) -> None:
         """Settings that apply without a restart have changed."""
@@ -109,6 +135,11 @@ class Engine:
         if self._store is None:
             raise RuntimeError(NOT_OPEN)
         return self._store
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """Requests passed on to an S3 store as they are."""
+        return Forwarding(self._opened)
 
     @property
     def journal(self) -> Journal:

@@ -33,12 +33,18 @@ class DivertNews:
 
 
 class DiskNews:
-    """A full disk: said when it begins and when it ends (I7)."""
+    """A full disk: said when it begins and when it ends (I7); a damaged journal: said once."""
 
     def __init__(self, reporter: Reporter, disk: Disk) -> None:
         self._reporter = reporter
         self._disk = disk
         self.full = False
+        self.journal_readable = True
+
+    def journal_damaged(self, reason: str, readable: bool) -> None:  # noqa: FBT001 - an `OnTrouble`
+        """The journal needs a person. From any thread."""
+        self.journal_readable = readable
+        self._reporter.emit(EventKind.JOURNAL_CORRUPT, reason=reason)
 
     def refused(self, error: OutOfSpaceError) -> None:
         """A write found no room."""

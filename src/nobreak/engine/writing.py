@@ -50,22 +50,24 @@ class Writing:
         md5: str | None,
     ) -> ObjectInfo:
         """Stream a body to the external store, and keep it until that has confirmed it."""
-        context = self._context
-        attempt = Attempt(context.external.put(name, spool, attributes))
-        try:
-            fingerprint = await fill(spool, source, md5)
-        except BaseException as error:
-            spool.fail(error)  # nothing arrived whole: the last byte was never let go
-            await attempt.abandon()
-            raise
-        outcome = await self._outcome(name, attempt, spool)
-        step = after(Operation.PUT, outcome)
-        if step is Next.ACKNOWLEDGE:
-            return await self._remember(name, fingerprint, attributes, attempt.result)
-        if step is Next.RELAY:
-            raise attempt.answer
-        draft = Draft(name, EntryKind.PUT, attributes, fingerprint)
-        return journalled(await self._divert(draft, outcome, attempt, spool))
+        context, seen = self._context, self._seen(name)
+        with self._doubts.about(name):
+            attempt = Attempt(context.external.put(name, spool, attributes))
+            try:
+                fingerprint = await fill(spool, source, md5)
+            except BaseException as error:
+                spool.fail(error)  # nothing arrived whole: the last byte was never let go
+                await attempt.abandon()
+                raise
+            outcome = await self._outcome(name, attempt, spool)
+            step = after(Operation.PUT, outcome)
+            if step is Next.ACKNOWLEDGE:
+                return await self._remember(name, fingerprint, attributes, attempt.result)
+            if step is Next.RELAY:
+                raise attempt.answer
+            draft = Draft(name, EntryKind.PUT, attributes, fingerprint)
+            await self._divert(draft, outcome, attempt, spool, seen)
+        return local_object(name, fingerprint, attributes, context.now())
 
     async def put_here(
         self,
@@ -87,18 +89,19 @@ class Writing:
 
     async def delete_through(self, name: ObjectName) -> None:
         """Delete from the external store, or divert."""
-        context = self._context
+        context, seen = self._context, self._seen(name)
         known = context.catalog.get(name)
-        receipt = known[1] if known else None
-        attempt = Attempt(context.external.delete(name, receipt=receipt))
-        outcome = await self._outcome(name, attempt, None)
-        step = after(Operation.DELETE, outcome)
-        if step is Next.RELAY:
-            raise attempt.answer
-        if step is not Next.ACKNOWLEDGE:
-            await self._divert(Draft(name, EntryKind.DELETE), outcome, attempt, None)
-        elif known:
-            await context.catalog.remove(name)
+        with self._doubts.about(name):
+            receipt = known[1] if known else None
+            attempt = Attempt(context.external.delete(name, receipt=receipt))
+            outcome = await self._outcome(name, attempt, None)
+            step = after(Operation.DELETE, outcome)
+            if step is Next.RELAY:
+                raise attempt.answer
+            if step is not Next.ACKNOWLEDGE:
+                await self._divert(Draft(name, EntryKind.DELETE), outcome, attempt, None, seen)
+            elif known:
+                await context.catalog.remove(name)
 
     async def delete_here(self, name: ObjectName) -> None:
         """Take a DELETE into the journal."""
@@ -120,16 +123,31 @@ class Writing:
             link.failed(name, attempt.outage)
         return outcome
 
+    def _seen(self, name: ObjectName) -> object:
+        """What is known of a key; it differs once another write of it was acknowledged."""
+        newest = self._context.journal.newest(name)
+        return self._context.catalog.get(name), newest and newest.seq
+
     async def _divert(
         self,
         draft: Draft,
         outcome: Outcome,
         attempt: Attempt[Receipt] | Attempt[None],
         spool: Spool | None,
-    ) -> Entry:
-        """Finish a write here that the external store did not (I5)."""
+        seen: object,
+    ) -> None:
+        """Finish a write here that the external store did not (I5).
+
+        If another write of the key was acknowledged since this one began, this one comes before
+        it: it may, since nobody was told of it yet, and it must, since its client may have given
+        it up and sent the other one in its place. So it is as good as overwritten already.
+        """
         slow = outcome is Outcome.SLOW
         in_doubt = outcome is not Outcome.FAILED
+        if self._seen(draft.name) != seen:
+            if in_doubt:
+                self._late.orphan(draft.name, attempt, spool)
+            return
         later = self._context.now() + self._context.writes.settle if slow else 0.0
         try:
             entry = await self._append(replace(draft, doubtful=in_doubt, not_before=later), spool)
@@ -140,7 +158,6 @@ class Writing:
         self._context.diverts.diverted(draft.name, str(attempt.outage))
         if slow:
             self._late.follow(entry, attempt, spool)
-        return entry
 
     async def _append(self, draft: Draft, spool: Spool | None) -> Entry:
         """Make an entry durable, and with it its body (I1)."""
@@ -192,11 +209,12 @@ async def fill(spool: Spool, source: Source, md5: str | None) -> Fingerprint:
 def journalled(entry: Entry) -> ObjectInfo:
     """An object as the journal holds it."""
     assert entry.fingerprint is not None, "only a PUT makes an object"  # noqa: S101
-    return ObjectInfo(
-        entry.name,
-        entry.fingerprint.size,
-        entry.fingerprint.etag,
-        datetime.fromtimestamp(entry.acked_at, UTC),
-        entry.attributes,
-        Mode.LOCAL,
-    )
+    return local_object(entry.name, entry.fingerprint, entry.attributes, entry.acked_at)
+
+
+def local_object(
+    name: ObjectName, fingerprint: Fingerprint, attributes: Attributes, acked_at: float
+) -> ObjectInfo:
+    """An object that was acknowledged here, at `acked_at` (seconds since the epoch)."""
+    modified = datetime.fromtimestamp(acked_at, UTC)
+    return ObjectInfo(name, fingerprint.size, fingerprint.etag, modified, attributes, Mode.LOCAL)

@@ -145,6 +145,12 @@ _JOURNAL: dict[K, tuple[Line, ...]] = {
             "💾 {count} more writes diverted in {seconds:time}",
         ),
     ),
+    K.EXTERNAL_CHANGED: (
+        _warning(
+            "⚠️ O servidor externo mudou de {before} para {after}: {entries} itens guardados para o primeiro irão para o segundo",
+            "⚠️ The external server changed from {before} to {after}: {entries} entries kept for the first will go to the second",
+        ),
+    ),
     K.DRAIN_STARTED: (
         _info(
             "📤 Devolvendo {entries} itens ({size:bytes}) ao servidor externo...",

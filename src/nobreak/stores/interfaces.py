@@ -180,6 +180,8 @@ class Notice:
     """What made live traffic suspicious last."""
     chosen_by: str = ""
     """Who changed the override last."""
+    external: str = ""
+    """The address of the external store that the journal is kept for."""
     leader: int = 0
     """Process id of the monitor; 0 when there was none yet."""
     failover: Mapping[str, object] = field(default_factory=dict)

@@ -58,7 +58,28 @@ class S3Client:
         data: RequestBody | None = None,
         changes: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A signed request and its answer. Raises `RefusedError`, also for redirects.
+        """A signed request and its answer. Raises `RefusedError`, also for redirects."""
+        async with self.forward(
+            method, bucket, key, query=query, headers=headers, data=data, changes=changes
+        ) as response:
+            if response.status >= FIRST_REFUSAL:
+                code, message = read_error(await _read(response, MAX_ERROR_BYTES))
+                raise RefusedError(response.status, code, message or response.reason or "")
+            yield response
+
+    @asynccontextmanager
+    async def forward(
+        self,
+        method: str,
+        bucket: str = "",
+        key: str = "",
+        *,
+        query: QueryPairs = (),
+        headers: Mapping[str, str] | None = None,
+        data: RequestBody | None = None,
+        changes: bool = False,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A signed request and whatever is answered, refusals too. Raises `OutageError`.
 
         The payload is not part of the signature: its hash is not known while it streams.
         """
@@ -73,9 +94,6 @@ class S3Client:
         async with self._http.request(
             method, url, headers=signed, data=data, changes=changes
         ) as response:
-            if response.status >= FIRST_REFUSAL:
-                code, message = read_error(await _read(response, MAX_ERROR_BYTES))
-                raise RefusedError(response.status, code, message or response.reason or "")
             yield response
 
 

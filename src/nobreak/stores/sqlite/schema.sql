@@ -83,6 +83,7 @@ CREATE TABLE board (
     crashed      INTEGER NOT NULL DEFAULT 0,
     suspicion    TEXT    NOT NULL DEFAULT '',
     chosen_by    TEXT    NOT NULL DEFAULT '',
+    external     TEXT    NOT NULL DEFAULT '',
     leader       INTEGER NOT NULL DEFAULT 0,
     failover     TEXT    NOT NULL DEFAULT '{}',
     monitor      TEXT    NOT NULL DEFAULT '{}',
