@@ -1,0 +1,199 @@
+"""What every journal promises in its rarer moments. `ledger` and `journal`: see conftest."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.stores.sqlite.rows import prefix_end
+from nobreak.words import EntryKind, EntryState, Fingerprint, ObjectName, Receipt
+
+PUT, DELETE = EntryKind.PUT, EntryKind.DELETE
+NOW = 1_700_000_000.0
+RECEIPT = Receipt(remote="r", etag="e")
+
+
+def put(key, size=3, *, bucket="b", **more):
+    body = KeptBody(inline=b"x" * size)
+    return Draft(
+        ObjectName(bucket, key), PUT, fingerprint=Fingerprint(size, "0"), body=body, **more
+    )
+
+
+async def add(journal, draft, now=NOW):
+    return (await journal.append(draft, now)).entry
+
+
+def ready(journal, now=NOW, limit=100):
+    return [entry.seq for entry in journal.ready(now, limit)]
+
+
+async def settling(journal, key="k"):
+    entry = await add(journal, put(key, doubtful=True))
+    await journal.confirm(entry, RECEIPT, NOW, settle=30)
+    return journal.get(entry.seq)
+
+
+async def test_an_older_entry_that_is_confirmed_never_takes_a_newer_parked_one_with_it(journal):
+    """I1: both were refused, the older one is taken at last; the newer one is still owed."""
+    older, newer = await add(journal, put("k", 1)), await add(journal, put("k", 2))
+    for entry in (older, newer):
+        await journal.park(entry, not_before=NOW, error="HTTP 413")
+    left = await journal.confirm(older, RECEIPT, NOW, settle=30)
+    assert (left.gone, left.superseded) == (True, ())
+    assert journal.newest(ObjectName("b", "k")).seq == newer.seq
+    assert ready(journal) == [newer.seq]
+
+
+async def test_a_write_after_a_parked_one_need_not_wait_for_it(journal):
+    """I7."""
+    refused = await add(journal, put("k", 1))
+    await journal.park(refused, not_before=NOW + 60, error="HTTP 413")
+    newer = await add(journal, put("k", 2))
+    newest = await add(journal, put("k", 3))
+    assert ready(journal) == [newer.seq], "and the next one waits for this one"
+    await journal.confirm(newer, RECEIPT, NOW, settle=30)
+    assert ready(journal) == [newest.seq]
+
+
+async def test_a_settled_entry_that_must_be_sent_again_waits_like_any_other(journal):
+    """I4: the second look found something else."""
+    entry = await settling(journal)
+    await journal.defer(entry, not_before=NOW + 1, error="overwritten", in_doubt=True)
+    again = journal.get(entry.seq)
+    assert (again.state, again.doubtful, again.error) == (EntryState.PENDING, True, "overwritten")
+    assert ready(journal, NOW + 1) == [entry.seq]
+    assert not (await journal.confirm(again, RECEIPT, NOW, settle=30)).gone
+    assert journal.get(entry.seq).error == "", "what went wrong once is over"
+
+
+async def test_only_what_settles_is_postponed(journal):
+    waiting = await add(journal, put("waiting"))
+    parked = await add(journal, put("parked"))
+    await journal.park(parked, not_before=NOW + 60, error="HTTP 413")
+    await settling(journal)
+    await journal.postpone_settling(NOW + 500)
+    assert ready(journal, NOW + 60) == [waiting.seq, parked.seq]
+
+
+async def test_the_doubt_goes_to_the_very_next_entry(journal):
+    """I4: it is the next to be sent; from there it is handed on."""
+    first = await add(journal, put("k", doubtful=True))
+    second, third = await add(journal, put("k")), await add(journal, put("k"))
+    await journal.confirm(first, RECEIPT, NOW, settle=30)
+    assert [journal.get(entry.seq).doubtful for entry in (second, third)] == [True, False]
+    await journal.confirm(second, RECEIPT, NOW, settle=30)
+    assert not (await journal.confirm(third, RECEIPT, NOW, settle=30)).gone
+
+
+async def test_a_doubt_that_came_up_meanwhile_counts(journal):
+    """I4: whoever confirms may have looked at the entry a while ago."""
+    entry = await add(journal, put("k"))
+    await journal.defer(entry, not_before=0, error="", in_doubt=True)
+    assert not entry.doubtful
+    assert not (await journal.confirm(entry, RECEIPT, NOW, settle=30)).gone
+
+
+async def test_what_ended_in_any_way_is_not_under_way_any_more(journal):
+    """I4: a crash later casts no doubt on it."""
+    parked = await add(journal, put("parked"))
+    deferred = await add(journal, put("deferred"))
+    begun = [parked, deferred]
+    await journal.begin(begun)
+    await journal.park(parked, not_before=NOW, error="HTTP 413")
+    await journal.defer(deferred, not_before=NOW, error="refused", in_doubt=False)
+    settled = await add(journal, put("settled", doubtful=True))
+    await journal.begin([settled])
+    await journal.confirm(settled, RECEIPT, NOW, settle=30)
+    assert await journal.resume() == 0
+    assert [journal.get(entry.seq).doubtful for entry in begun] == [False, False]
+
+
+async def test_each_refusal_is_counted(journal):
+    """So that the next try comes later."""
+    entry = await add(journal, put("k"))
+    for attempts in (1, 2):
+        await journal.park(entry, not_before=NOW, error="HTTP 413")
+        assert journal.get(entry.seq).attempts == attempts
+
+
+async def test_an_entry_can_begin_with_a_wait(journal):
+    """I4: its own attempt is still under way."""
+    entry = await add(journal, put("k", not_before=NOW + 30))
+    assert ready(journal, NOW + 29) == []
+    assert ready(journal, NOW + 30) == [entry.seq]
+
+
+async def test_those_that_wait_longest_come_first_and_equals_in_ack_order(journal):
+    late = await add(journal, put("a", not_before=NOW - 1))
+    equals = [await add(journal, put(f"k{n}")) for n in range(5)]
+    early = await add(journal, put("z", not_before=-1.0))
+    expected = [early.seq, *(entry.seq for entry in equals), late.seq]
+    assert ready(journal) == expected
+    assert ready(journal, limit=3) == expected[:3]
+
+
+async def test_buckets_have_nothing_to_do_with_each_other(journal):
+    first = await add(journal, put("k", 1, bucket="one"))
+    second = await add(journal, put("k", 2, bucket="two"))
+    assert [entry.size for entry in journal.page("one", "", "", 9)] == [1]
+    assert ready(journal) == [first.seq, second.seq]
+    await journal.confirm(second, RECEIPT, NOW, settle=0)
+    assert ready(journal) == [first.seq]
+
+
+async def test_a_page_begins_where_its_prefix_begins(journal):
+    for key in ("A", "a", "a/", "a/1", "a0", "b"):
+        await add(journal, put(key))
+    assert [e.name.key for e in journal.page("b", "a/", "", 9)] == ["a/", "a/1"]
+    assert [e.name.key for e in journal.page("b", "a/", "A", 9)] == ["a/", "a/1"]
+    assert [e.name.key for e in journal.page("b", "a/", "a/1", 9)] == []
+    assert [e.name.key for e in journal.page("b", "a", "a/1", 9)] == ["a0"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "end"),
+    [
+        ("", None),
+        ("a", "b"),
+        ("a\ud7ff", "a\ue000"),
+        ("a\U0010ffff", "b"),
+        ("\U0010ffff", None),
+        ("\U0010ffff\U0010ffff", None),
+    ],
+)
+def test_a_prefix_ends_before_the_first_text_that_is_text(prefix, end):
+    assert prefix_end(prefix) == end
+
+
+async def test_a_confirmed_object_was_modified_when_it_was_acknowledged(ledger):
+    """Its time does not jump when it is given back."""
+    entry = await add(ledger.journal, put("k"), NOW)
+    await ledger.journal.confirm(entry, RECEIPT, NOW + 999, settle=0)
+    info, receipt = ledger.catalog.get(ObjectName("b", "k"))
+    assert (info.modified, receipt) == (datetime.fromtimestamp(NOW, UTC), RECEIPT)
+
+
+async def test_every_reader_sees_the_newest_notice(ledger):
+    """I6: also what it has looked at before, and what changes back."""
+    board = ledger.board
+    for leader in (1, 2, 1):
+        await board.update(lambda notice, leader=leader: (replace(notice, leader=leader), None))
+        assert board.read().leader == leader
+        assert board.read() is board.read()
+
+
+async def test_many_at_once_keep_each_key_in_one_order(journal):
+    """I4: whatever the interleaving, one entry of a key may go, and it is the oldest."""
+    await asyncio.gather(*(journal.append(put(f"k{n % 5}", n), NOW) for n in range(50)))
+    for _ in range(10):
+        heads = journal.ready(NOW, 100)
+        assert len({entry.name for entry in heads}) == len(heads) == 5
+        for entry in heads:
+            others = [e for e in journal.entries(parked=False, after=0, limit=100)
+                      if e.name == entry.name]  # fmt: skip
+            assert min(other.seq for other in others) == entry.seq
+            await journal.confirm(entry, RECEIPT, NOW, settle=30)
+    assert journal.tally().entries == 0
