@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from tests.support.net import eventually
@@ -131,3 +132,12 @@ async def test_the_first_bytes_of_a_read_count_against_the_same_deadline(rig):
     with pytest.raises(Exception, match="in time"):
         await rig.store.read(rig.name("k"))
     assert time.monotonic() - began < 0.5
+
+
+async def test_a_monitor_that_hangs_is_not_called_running(rig):
+    """I7: whoever holds the lock and takes no checks monitors nothing."""
+    assert rig.engine.status()["monitor"]["is_running"]
+    long_ago = {"last_check": "2001-01-01T00:00:00+00:00"}
+    await rig.engine._opened.board.update(lambda old: (replace(old, monitor=long_ago), None))
+    rig.probe.slow = 60.0
+    assert not rig.engine.status()["monitor"]["is_running"]

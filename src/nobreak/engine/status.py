@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nobreak.engine.modes import failover_of
-from nobreak.settings.model import Settings
-from nobreak.stores.interfaces import Board, Journal
+from nobreak.settings.model import HealthSettings, Settings
+from nobreak.stores.interfaces import Board, Journal, Notice
 
 SHOWN_TRANSITIONS = 10
+SLACK = 10.0
+"""A busy machine may delay the monitor by so much (seconds)."""
 
 
 def status(
@@ -40,7 +42,7 @@ def status(
             "trusted": notice.trusted,
         },
         "monitor": {
-            "is_running": monitored,
+            "is_running": monitored and not _hangs(notice, health, now),
             "check_interval": _plain(health.interval),
             "consecutive_failures": state.failures,
             "consecutive_successes": state.successes,
@@ -83,6 +85,15 @@ def status(
             for change in board.changes_of_mode(SHOWN_TRANSITIONS)
         ],
     }
+
+
+def _hangs(notice: Notice, health: HealthSettings, now: float) -> bool:
+    """Whether the monitor has been silent for too long: frozen, or blocked by its application."""
+    last = notice.monitor.get("last_check")
+    if not isinstance(last, str):
+        return False
+    silence = now - datetime.fromisoformat(last).timestamp()
+    return silence > health.interval + 2 * health.timeout + SLACK
 
 
 def _plain(seconds: float) -> int | float:
