@@ -36,7 +36,7 @@ async def open_database(folder: Path, on_trouble: OnTrouble | None = None) -> Da
         ) from translated(error)
     except DamagedJournalError as error:
         if on_trouble is not None:
-            on_trouble(str(error), False)  # noqa: FBT003 - not readable
+            on_trouble(str(error), False)
         raise DamagedJournalError(
             f"{error}; stop nobreak, then restore {JOURNAL_FILE} or move {folder} aside"
         ) from error

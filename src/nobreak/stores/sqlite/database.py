@@ -11,7 +11,9 @@ opens one that exists, for reading only: nothing is made, migrated or changed.
 
 import asyncio
 import queue
+import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -30,6 +32,15 @@ SCHEMA_VERSION = 1
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
+STEPS_BETWEEN_LOOKS = 10_000
+"""How often a check of the whole file looks at the clock (steps of SQLite's machine)."""
+
+OnTrouble = Callable[[str, bool], None]
+"""Hears once, from any thread, what is wrong with the file, and whether it can still be read."""
+
+
+class DamagedJournalError(LocalStoreError):
+    """The file is no journal, damaged, or another one than before. A person has to see to it."""
 
 
 @dataclass(slots=True)
@@ -43,28 +54,36 @@ class _Job:
 class Database:
     """The open file. Make it with `open`, close it with `aclose`."""
 
-    def __init__(self, path: Path, writer: apsw.Connection | None, reader: apsw.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: apsw.Connection | None,
+        reader: apsw.Connection,
+        on_trouble: OnTrouble | None = None,
+    ) -> None:
         self.path = path
         self._reader = reader
+        self._on_trouble = on_trouble
         self._closed = False
         self._thread: threading.Thread | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         if writer is None:
             return
         self._loop = asyncio.get_running_loop()
+        self._inode = path.stat().st_ino
         self._thread = threading.Thread(
             target=self._run, args=(writer,), name="nobreak-journal", daemon=True
         )
         self._thread.start()
 
     @classmethod
-    async def open(cls, path: Path) -> "Database":
-        """Open or create the file. Raises `LocalStoreError` with what to do about it."""
+    async def open(cls, path: Path, on_trouble: OnTrouble | None = None) -> "Database":
+        """Open or create the file. Raises `LocalStoreError`, such as `DamagedJournalError`."""
         try:
             writer, reader = await asyncio.to_thread(_connect, path)
         except (apsw.Error, OSError) as error:
-            raise LocalStoreError(f"the journal {path} can't be opened: {error}") from error
-        return cls(path, writer, reader)
+            raise _kind(error)(f"the journal {path} can't be opened: {error}") from error
+        return cls(path, writer, reader, on_trouble)
 
     @classmethod
     def look(cls, path: Path) -> "Database":
@@ -74,7 +93,7 @@ class Database:
             reader.set_busy_timeout(BUSY_MS)
             _check_version(reader, least=SCHEMA_VERSION)
         except apsw.Error as error:
-            raise LocalStoreError(f"the journal {path} can't be read: {error}") from error
+            raise _kind(error)(f"the journal {path} can't be read: {error}") from error
         return cls(path, None, reader)
 
     def read(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
@@ -82,7 +101,29 @@ class Database:
         try:
             return list(self._reader.execute(sql, bindings))
         except apsw.Error as error:
-            raise translated(error) from error
+            failure = translated(error)
+            self._tell(failure)
+            raise failure from error
+
+    @property
+    def identity(self) -> int:
+        """A number that tells this journal from all others, given when it was made."""
+        ((number,),) = self.read("PRAGMA application_id")
+        return int(number)
+
+    def damage(self, within: float) -> str:
+        """What a check of the whole file finds in so many seconds; empty when that is nothing."""
+        until = time.monotonic() + within
+        self._reader.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
+        try:
+            found = [str(text) for (text,) in self._reader.execute("PRAGMA quick_check(1)")]
+        except apsw.InterruptError:
+            return ""
+        except apsw.Error as error:
+            return str(error)
+        finally:
+            self._reader.set_progress_handler(None)
+        return "" if found == ["ok"] else " ".join(" ".join(found).split())
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; what it did is durable when this returns."""
@@ -126,9 +167,33 @@ class Database:
                 else:
                     batch.append(following)
             if batch:
-                _commit(writer, batch)
+                self._commit(writer, batch)
                 self._loop.call_soon_threadsafe(_answer, batch)
         writer.close()
+
+    def _commit(self, writer: apsw.Connection, batch: list[_Job]) -> None:
+        """Run a batch, unless nobody would ever find what it wrote (I1)."""
+        if self._is_there():
+            _commit(writer, batch)
+        else:
+            error = DamagedJournalError(f"the journal {self.path} was removed or replaced")
+            for job in batch:
+                job.error = error
+        for job in batch:
+            self._tell(job.error)
+
+    def _is_there(self) -> bool:
+        """Whether the open file is still the one of that name."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def _tell(self, error: BaseException | None) -> None:
+        if isinstance(error, DamagedJournalError) and self._on_trouble is not None:
+            tell, self._on_trouble = self._on_trouble, None
+            readable = not self._is_there()  # what was only unlinked is still whole
+            tell(str(error), readable)
 
 
 def _commit(writer: apsw.Connection, batch: list[_Job]) -> None:
@@ -172,7 +237,12 @@ def translated(error: BaseException) -> NobreakError:
     """SQLite's error in our words."""
     if isinstance(error, apsw.FullError):
         return OutOfSpaceError("the disk under the data directory is full")
-    return LocalStoreError(f"the journal can't be used: {error}")
+    return _kind(error)(f"the journal can't be used: {error}")
+
+
+def _kind(error: BaseException) -> type[LocalStoreError]:
+    damaged = isinstance(error, (apsw.CorruptError, apsw.NotADBError))
+    return DamagedJournalError if damaged else LocalStoreError
 
 
 def _connect(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
@@ -196,6 +266,7 @@ def _migrate(writer: apsw.Connection) -> None:
         if _check_version(writer) < SCHEMA_VERSION:
             schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
             writer.execute(schema)
+            writer.execute(f"PRAGMA application_id={secrets.randbelow(2**31 - 1) + 1}")
             writer.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
