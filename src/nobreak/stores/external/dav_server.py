@@ -12,6 +12,7 @@ import aiohttp
 
 from nobreak.errors import OutageError, OutageKind, RefusedError, UnsupportedError
 from nobreak.stores.external.base import Body
+from nobreak.stores.external.dav_answers import CREATED, MULTISTATUS, OK, raise_unless_done
 from nobreak.stores.external.dav_names import url_path
 from nobreak.stores.external.dav_propfind import Found, parse_multistatus
 from nobreak.stores.external.http import HttpClient, Timeouts
@@ -20,7 +21,7 @@ from nobreak.stores.external.sending import arrived, exactly
 
 Path = tuple[str, ...]
 
-MULTISTATUS, CREATED, FORBIDDEN, CONFLICT, LENGTH_REQUIRED = 207, 201, 403, 409, 411
+FORBIDDEN, CONFLICT, LENGTH_REQUIRED = 403, 409, 411
 METHOD_UNKNOWN = frozenset({405, 501})
 NOT_MADE = METHOD_UNKNOWN | {301, 423}
 """Answers to MKCOL: it is there (405, 301), somebody is making it (423), it can't be."""
@@ -76,10 +77,12 @@ class DavServer:
                 return True
             if response.status in NOT_MADE:
                 return False
-            raise refused(response)
+            raise refused(response, in_doubt=True)
 
-    async def upload(self, path: Path, body: Body, headers: Mapping[str, str]) -> str:
-        """PUT: the server's ETag, empty when it gives none.
+    async def upload(self, path: Path, body: Body, headers: Mapping[str, str]) -> tuple[str, bool]:
+        """PUT: the server's ETag, empty when it gives none, and whether the answer is sure.
+
+        It is not where it is a mere 200: anybody might have said it. Then look.
 
         A body of unknown length goes out in chunks, or is waited for where the server wants a
         Content-Length (411).
@@ -98,21 +101,21 @@ class DavServer:
             if response.status in METHOD_UNKNOWN:
                 self.moves = False
                 raise UnsupportedError("this server does not know MOVE")
-            _raise_unless_success(response)
+            raise_unless_done(response)
             self.moves = True
 
     async def delete(self, path: Path) -> None:
         """DELETE; what is not there is a success. Deletes whole folders, too: look first."""
         async with self._request("DELETE", self.url(path), changes=True) as response:
             if response.status not in ABSENT:
-                _raise_unless_success(response)
+                raise_unless_done(response, or_ok=True)
 
     async def aclose(self) -> None:
         await self.http.aclose()
 
     async def _put(
         self, path: Path, body: Body, headers: Mapping[str, str], size: int | None
-    ) -> str:
+    ) -> tuple[str, bool]:
         chunks = body.chunks()
         if size is not None:
             headers = {**headers, "Content-Length": str(size)}
@@ -127,11 +130,11 @@ class DavServer:
 
         data = watched(await arrived(chunks))
         async with self._request("PUT", self.url(path), headers, data, changes=True) as response:
-            _raise_unless_success(response)
+            raise_unless_done(response, or_ok=True)
             if not all_sent:
                 detail = "a success before the body was sent"
                 raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
-            return plain_etag(response.headers.get("ETag", ""))
+            return plain_etag(response.headers.get("ETag", "")), response.status != OK
 
     async def _propfind(self, path: Path, *, depth: int) -> list[Found]:
         """Without a body it asks for all properties (RFC 4918, 9.1); [] when nothing is there."""
@@ -162,11 +165,6 @@ class DavServer:
 
     def _raw_path(self, path: Path) -> bytes:
         return b"/".join([self._base_path, *(segment.encode() for segment in path)])
-
-
-def _raise_unless_success(response: aiohttp.ClientResponse) -> None:
-    if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
-        raise refused(response)
 
 
 def _adds_a_slash(response: aiohttp.ClientResponse) -> bool:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from nobreak.errors import (
+    ExternalError,
     NotFoundError,
     OutageError,
     OutageKind,
@@ -27,7 +28,7 @@ from nobreak.words import (
     RangeRequest,
 )
 
-OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
+OK, PARTIAL, FIRST_REFUSAL, UNSATISFIABLE = 200, 206, 300, 416
 ABSENT = frozenset({404, 410})
 CHUNK_BYTES = 256 * 1024
 PLAIN = {"Accept-Encoding": "identity"}
@@ -77,7 +78,7 @@ class HttpDownload:
                 if digest is not None:
                     digest.update(kept)
                     if not left and digest.hexdigest() != self._md5:
-                        raise _senseless("other bytes than its ETag states")
+                        raise senseless("other bytes than its ETag states")
                 if kept:
                     yield kept
 
@@ -111,7 +112,7 @@ async def open_download(
         if bytes_ is None:
             raise RangeNotSatisfiableError(name, info.size)
         if not sent.start <= bytes_.start <= bytes_.stop <= sent.stop:
-            raise _senseless("another range than was asked for")
+            raise senseless("another range than was asked for")
         skip = bytes_.start - sent.start
         connection = stack.pop_all()
     return HttpDownload(info, bytes_, response, connection, skip=skip)
@@ -138,15 +139,21 @@ async def read_back(download: HttpDownload, fingerprint: Fingerprint) -> bool:
 
 
 def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> None:
-    """Raise `NotFoundError` or `RefusedError` unless this is the object or a part of it."""
+    """Raise unless this is the object or a part of it: `NotFoundError`, or as `refused` says."""
     if response.status in ABSENT:
         raise NotFoundError(name)
     if response.status not in {OK, PARTIAL}:
         raise refused(response)
 
 
-def refused(response: aiohttp.ClientResponse) -> RefusedError:
-    """The answer as an error: these servers have no codes of their own."""
+def refused(response: aiohttp.ClientResponse, *, in_doubt: bool = False) -> ExternalError:
+    """The answer as an error: these servers have no codes of their own.
+
+    A success where another one was due refuses nothing. It is a senseless answer, an
+    `OutageError`: so speak load balancers whose server is away.
+    """
+    if OK <= response.status < FIRST_REFUSAL:
+        return senseless(f"HTTP {response.status} to {response.method}", in_doubt=in_doubt)
     return RefusedError(response.status, response.reason or "", "")
 
 
@@ -186,17 +193,17 @@ def _extent(
         return info_from(response, name, length), ByteRange(0, length)
     match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None or not asked:
-        raise _senseless("206 without a range")
+        raise senseless("206 without a range")
     first, last, size = map(int, match.groups())
     if last - first + 1 != length or last >= size:
-        raise _senseless("a Content-Range that contradicts itself")
+        raise senseless("a Content-Range that contradicts itself")
     return info_from(response, name, size), ByteRange(first, last + 1)
 
 
 def _length(response: aiohttp.ClientResponse) -> int:
     """The Content-Length; without it nobody can tell a whole body from a cut one."""
     if response.content_length is None:
-        raise _senseless("no Content-Length")
+        raise senseless("no Content-Length")
     return response.content_length
 
 
@@ -215,5 +222,6 @@ async def _size_for_416(
     return info.size
 
 
-def _senseless(what: str) -> OutageError:
-    return OutageError(OutageKind.BROKEN, f"a senseless answer: {what}", in_doubt=False)
+def senseless(what: str, *, in_doubt: bool = False) -> OutageError:
+    """The error for an answer that can't be believed."""
+    return OutageError(OutageKind.BROKEN, f"a senseless answer: {what}", in_doubt=in_doubt)

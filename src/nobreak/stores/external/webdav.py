@@ -17,8 +17,8 @@ begin with `%tmp-` can be deleted by anybody at any time. Folders that became em
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from nobreak.errors import (
@@ -29,6 +29,7 @@ from nobreak.errors import (
     UnsupportedError,
 )
 from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.dav_answers import not_kept, nothing_changed, stated_md5
 from nobreak.stores.external.dav_folders import Folders
 from nobreak.stores.external.dav_listing import Walk
 from nobreak.stores.external.dav_names import TEMPORARY_PREFIX, segments_of
@@ -89,11 +90,14 @@ class WebDavStore:
         if body.fingerprint is not None:
             # ownCloud, Nextcloud and others compare it, and answer 400 when it differs.
             headers["OC-Checksum"] = f"MD5:{body.fingerprint.md5}"
-        with _nothing_changed():
+        with nothing_changed():
             await self._folders.ensure(path[:-1])
         if self._server.finds and self._server.moves and await self._put_aside(path, body, headers):
             return Receipt()
-        return Receipt(etag=await self._upload(path, body, headers))
+        etag, sure = await self._upload(path, body, headers)
+        if not sure:
+            await self._check_kept(name, await body.finished())
+        return Receipt(etag=etag)
 
     async def get(
         self,
@@ -133,7 +137,7 @@ class WebDavStore:
             info, headers = await self._twice(lambda: self._look(name))
             if info.size != fingerprint.size:
                 return False
-            stated = _stated_md5(headers)
+            stated = stated_md5(headers)
             if stated:
                 return stated == fingerprint.md5
             if info.etag == fingerprint.md5:
@@ -151,12 +155,21 @@ class WebDavStore:
         await asyncio.gather(*self._sweeps, return_exceptions=True)
         await self._server.aclose()
 
+    async def _check_kept(self, name: ObjectName, fingerprint: Fingerprint) -> None:
+        """After a mere 200 to a PUT: the server has to show the bytes (I1)."""
+        try:
+            held = await self.holds(name, fingerprint, Receipt())
+        except (OutageError, RefusedError) as error:
+            raise not_kept(str(error)) from error
+        if not held:
+            raise not_kept("the bytes are not there")
+
     async def _put_aside(self, path: Path, body: Body, headers: Mapping[str, str]) -> bool:
         """Upload beside the target and move; False when this server can't move."""
         temporary = (*path[:-1], TEMPORARY_PREFIX + secrets.token_hex(16))
         moved = False
         try:
-            with _nothing_changed():
+            with nothing_changed():
                 await self._upload(temporary, body, headers)
             moved = await self._move(temporary, path)
             return moved
@@ -187,7 +200,7 @@ class WebDavStore:
         if found is not None and found.is_folder:
             raise RefusedError(CONFLICT, "Conflict", f"{'/'.join(path)} is a folder")
 
-    async def _upload(self, path: Path, body: Body, headers: Mapping[str, str]) -> str:
+    async def _upload(self, path: Path, body: Body, headers: Mapping[str, str]) -> tuple[str, bool]:
         """PUT; a folder that is missing after all is made, and the PUT sent once more."""
         try:
             return await self._server.upload(path, body, headers)
@@ -267,21 +280,3 @@ class WebDavStore:
             if not self._server.moves:
                 raise
         return await read()
-
-
-def _stated_md5(headers: Mapping[str, str]) -> str:
-    """The MD5 in `OC-Checksum` (ownCloud's), in lower case; empty when there is none."""
-    for checksum in headers.get("OC-Checksum", "").split():
-        kind, _, value = checksum.partition(":")
-        if kind.upper() == "MD5":
-            return value.lower()
-    return ""
-
-
-@contextmanager
-def _nothing_changed() -> Iterator[None]:
-    """What fails in here changed nothing that a reader could see: it leaves no doubt (I4)."""
-    try:
-        yield
-    except OutageError as error:
-        raise OutageError(error.kind, str(error), in_doubt=False, status=error.status) from error
