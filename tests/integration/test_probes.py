@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from tests.support.children import upload_server
 from tests.support.net import free_port
+from tests.support.scripted import ScriptedStore
 
+from nobreak.engine.probing import build_probe
 from nobreak.errors import NotFoundError, OutageError, OutageKind, RefusedError
+from nobreak.settings import load_settings
 from nobreak.stores.external.checks import CheckResult, FailureKind
 from nobreak.stores.external.probes import (
     DeepProbe,
@@ -145,6 +148,47 @@ async def test_the_status_decides(status, alive, ok):
     assert result.ok is ok
     assert result.kind is (None if ok else FailureKind.STATUS)
     assert result.detail == f"HTTP {status[:3]}"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "pages", "expected"),
+    [
+        ("200 OK", "text/html; charset=utf-8", False, FailureKind.UNEXPECTED),
+        ("200 OK", "text/html", True, None),
+        ("200 OK", "application/xml", False, None),
+        ("403 Forbidden", "text/html", False, None),
+    ],
+)
+async def test_a_web_page_is_no_s3_server(status, kind, pages, expected):
+    """I8: a load balancer's page "back soon" is no sign of life; a proxy's refusal of `/` is."""
+
+    async def answer(writer):
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: 2\r\n\r\nok"
+        writer.write(head.encode())
+
+    async with raw_server(answer) as server:
+        assert (await http_check(port_of(server), alive=answering, pages=pages)).kind is expected
+
+
+async def test_the_probe_of_an_s3_endpoint_knows_a_real_one_from_a_web_page(seaweed, tmp_path):
+    """I1, I8: nothing may be sent to a load balancer whose server is away."""
+
+    async def page(writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n")
+
+    async def look(url: str) -> FailureKind | None:
+        variables = {
+            "EXTERNAL_STORAGE_URL": f"s3+{url}",
+            "EXTERNAL_STORAGE_ACCESS_KEY": "key",
+            "EXTERNAL_STORAGE_SECRET_KEY": "secret",
+            "NOBREAK_DATA_DIR": str(tmp_path),
+        }
+        settings = load_settings(variables)
+        return (await build_probe(settings, ScriptedStore(), doubt=False).check()).kind
+
+    assert await look(seaweed.endpoint) is None
+    async with raw_server(page) as server:
+        assert await look(f"http://127.0.0.1:{port_of(server)}") is FailureKind.UNEXPECTED
 
 
 async def test_an_answer_that_is_no_http_is_unexpected():

@@ -17,8 +17,9 @@ def build_probe(settings: Settings, external: ExternalStore, *, doubt: bool) -> 
     """The probes of `HEALTH_PROBE`, one after the other.
 
     The seed's server says with 2xx that it is well. An S3 or WebDAV endpoint is alive when it
-    answers anything below 500 (I8), but for an S3 server that answers with a web page. In `doubt` a canary is written too, unless a probe was
-    chosen: a server can answer every look and still store nothing. That it may refuse (403).
+    answers anything below 500 (I8), an S3 endpoint not with a web page. In `doubt` a canary is
+    written too, unless a probe was chosen: a server can answer every look and still store
+    nothing. That it may refuse (403).
     """
     health, timeout = settings.health, settings.health.timeout
     strict = settings.external.kind is ExternalKind.UPLOAD

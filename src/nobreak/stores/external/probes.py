@@ -23,6 +23,8 @@ from nobreak.words import Attributes, ObjectName, Receipt
 MAX_ANSWER_BYTES = 65536
 """How much of a health answer is read before it counts as whole."""
 
+PAGE = "text/html"
+
 CANARY_PREFIX = ".nobreak/canary-"
 CANARY = CANARY_PREFIX + secrets.token_hex(16)
 """One name for all canaries of this process: what could not be deleted goes with the next one."""
@@ -85,13 +87,23 @@ def _reason(error: Exception) -> str:
 class HttpProbe:
     """GET `url`; `alive` judges the status of the answer, redirects included.
 
-    `timeout` in seconds, for the whole answer.
+    `timeout` in seconds, for the whole answer. `pages`: a success may be a page in HTML. No S3
+    server has one, so there it is somebody else's, such as a load balancer's "back soon". A
+    refusal in HTML may still be that of a proxy which guards only the root of an S3 server.
     """
 
-    def __init__(self, url: str, timeout: float, *, alive: Callable[[int], bool] = healthy) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        *,
+        alive: Callable[[int], bool] = healthy,
+        pages: bool = True,
+    ) -> None:
         self._url = url
         self._timeout = timeout
         self._alive = alive
+        self._pages = pages
 
     async def check(self) -> CheckResult:
         return await measured(self._look, self._timeout)
@@ -107,6 +119,9 @@ class HttpProbe:
         ):
             if not self._alive(response.status):
                 raise ProbeFailed(FailureKind.STATUS, f"HTTP {response.status}")
+            if not self._pages and healthy(response.status) and response.content_type == PAGE:
+                detail = f"HTTP {response.status} with a page in HTML"
+                raise ProbeFailed(FailureKind.UNEXPECTED, detail)
             await self._drain(response.content)
             return f"HTTP {response.status}"
 
