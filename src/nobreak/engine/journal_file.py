@@ -72,6 +72,7 @@ def journal_damage(folder: Path, within: float) -> str:
     """
     database = Database.look(folder / JOURNAL_FILE)
     try:
+        _is_marked(folder, database.identity)
         return database.damage(within)
     finally:
         database.close()
@@ -79,17 +80,22 @@ def journal_damage(folder: Path, within: float) -> str:
 
 def _check_marker(folder: Path, identity: int) -> None:
     """Compare the marker with the journal's number; without a marker make one, durably."""
-    marker = folder / MARKER_FILE
+    if not _is_marked(folder, identity):
+        _write_marker(folder / MARKER_FILE, f"{identity}\n")
+
+
+def _is_marked(folder: Path, identity: int) -> bool:
+    """Whether there is a marker. Raises `DamagedJournalError` when it is another journal's."""
     try:
-        stated = marker.read_text("ascii", errors="replace").strip()
+        stated = (folder / MARKER_FILE).read_text("ascii", errors="replace").strip()
     except FileNotFoundError:
-        _write_marker(marker, f"{identity}\n")
-        return
+        return False
     if stated != str(identity):
         raise DamagedJournalError(
             f"the journal {folder / JOURNAL_FILE} is not the one that was here "
             f"({MARKER_FILE} says {stated:.20}, the journal {identity})"
         )
+    return True
 
 
 def _write_marker(marker: Path, content: str) -> None:
