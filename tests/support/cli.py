@@ -49,6 +49,7 @@ class Cli:
             "NOBREAK_DATA_DIR": str(self.data),
             "HEALTH_LOG_FILE": str(self.log),
             "NOBREAK_API_LISTEN": f"127.0.0.1:{self.port}",
+            "NOBREAK_S3_LISTEN": "127.0.0.1:0",
             **settings,
         }
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}

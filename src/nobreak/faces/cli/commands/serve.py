@@ -15,10 +15,11 @@ from nobreak.faces.cli.group import Command
 from nobreak.faces.cli.notify import READY, STOPPING, notify
 from nobreak.faces.cli.stopping import stop_signal
 from nobreak.faces.cli.texts import said
+from nobreak.faces.s3.serve import s3_server
 from nobreak.reporting.events import EventKind
 from nobreak.settings import load_settings
 
-FACES = (api_server,)
+FACES = (api_server, s3_server)
 """What listens. Each is an async context manager over an open `Nobreak`."""
 TITLE = "nobreak serve"
 """In `ps`; the process that monitors adds `[health_monitor: MODE]`."""
@@ -28,9 +29,9 @@ TITLE = "nobreak serve"
     "serve",
     cls=Command,
     help=said(
-        "Monitora o servidor externo, atende a API e devolve o que ficou no disco local. "
+        "Monitora o servidor externo, atende a API e o S3 e devolve o que ficou no disco local. "
         "SIGHUP relê a configuração; SIGTERM ou Ctrl+C encerra em ordem, o segundo na hora.",
-        "Monitor the external server, serve the API, and give back what was kept locally. "
+        "Monitor the external server, serve API and S3, and give back what was kept locally. "
         "SIGHUP reads the settings again; SIGTERM or Ctrl+C ends in good order, the second at once.",
     ),
 )

@@ -1,0 +1,69 @@
+"""The S3 front: who asks, what for, and who answers. Apart from the server that carries it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+
+from nobreak.app import Nobreak
+from nobreak.faces.s3.addressing import read_copy_source
+from nobreak.faces.s3.answer import Answer
+from nobreak.faces.s3.auth import authenticate
+from nobreak.faces.s3.hoisting import effective_headers
+from nobreak.faces.s3.incoming import Incoming
+from nobreak.faces.s3.keyring import KeyRing
+from nobreak.faces.s3.lists import Lists
+from nobreak.faces.s3.objects import Objects
+from nobreak.faces.s3.operations import RULES, Operation, classify
+from nobreak.faces.s3.passing import Passing
+from nobreak.faces.s3.payload import payload_decoder
+from nobreak.faces.s3.request import S3Error, S3Request
+
+Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
+
+
+class Front:
+    """Answers requests. What has no handler here is passed on to the external store."""
+
+    def __init__(self, nobreak: Nobreak, keys: KeyRing) -> None:
+        passing = Passing(nobreak.forwarding)
+        objects, lists = Objects(nobreak, nobreak.forwarding, passing), Lists(nobreak)
+        self._keys = keys
+        self._pass_on: Handler = passing.on
+        self._handlers: Mapping[Operation, Handler] = {
+            Operation.PUT_OBJECT: objects.put,
+            Operation.GET_OBJECT: objects.get,
+            Operation.HEAD_OBJECT: objects.head,
+            Operation.DELETE_OBJECT: objects.delete,
+            Operation.DELETE_OBJECTS: objects.delete_many,
+            Operation.COPY_OBJECT: objects.copy,
+            Operation.LIST_OBJECTS: lists.objects,
+            Operation.LIST_OBJECTS_V2: lists.objects,
+        }
+
+    async def answer(
+        self,
+        request: S3Request,
+        body: AsyncIterator[bytes],
+        content_length: int | None,
+        now: datetime,
+    ) -> Answer:
+        """The answer to a request. Raises `S3Error` and nobreak's own errors."""
+        verified = authenticate(request, self._keys, now)
+        operation = classify(request)
+        self._check_allowed(verified.access_key, operation, request)
+        of_body = operation is not Operation.COMPLETE_MULTIPART_UPLOAD
+        decoder = payload_decoder(verified, request.headers, of_body=of_body)
+        incoming = Incoming(decoder, body, content_length)
+        handler = self._handlers.get(operation, self._pass_on)
+        return await handler(request, incoming)
+
+    def _check_allowed(self, access_key: str, operation: Operation, request: S3Request) -> None:
+        """What an identity may do. Of an operation that we don't know, only that it may write."""
+        rule = RULES.get(operation)
+        writes = rule.writes if rule else request.method not in {"GET", "HEAD"}
+        allowed = self._keys.allowed(access_key, write=writes, bucket=request.bucket)
+        source = effective_headers(request).get("x-amz-copy-source")
+        if allowed and source is not None:
+            bucket = read_copy_source(source).name.bucket
+            allowed = self._keys.allowed(access_key, write=False, bucket=bucket)
+        if not allowed:
+            raise S3Error("AccessDenied", "Access Denied")

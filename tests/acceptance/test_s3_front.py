@@ -1,0 +1,240 @@
+"""The S3 front: botocore, unmodified, before, during and after an outage of a real SeaweedFS."""
+
+import asyncio
+import os
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from tests.support.net import eventually
+
+from nobreak.app import Nobreak
+from nobreak.demo.seaweed import SeaweedServer
+from nobreak.faces.s3.serve import s3_server
+from nobreak.settings import load_settings
+
+BUCKET = "shop"
+KEYS = ["plain.txt", "with space+%.txt", "ção/😀", "x" * 200]
+LARGE = 3_000_000
+
+
+class Shop:
+    """A client with its default settings, of the front or of SeaweedFS itself."""
+
+    def __init__(self, endpoint: str, server: SeaweedServer, **config: Any) -> None:
+        self._client = botocore.session.get_session().create_client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=server.access_key,
+            aws_secret_access_key=server.secret_key,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}, **config),
+        )
+
+    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        arguments = {"Bucket": BUCKET, **arguments}
+        answer: dict[str, Any] = await asyncio.to_thread(
+            getattr(self._client, operation), **arguments
+        )
+        return answer
+
+    async def read(self, key: str, **arguments: Any) -> bytes:
+        answer = await self.call("get_object", Key=key, **arguments)
+        content: bytes = await asyncio.to_thread(answer["Body"].read)
+        return content
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        found = (await self.call("list_objects_v2", Prefix=prefix)).get("Contents", [])
+        return [each["Key"] for each in found]
+
+    def presigned(self, operation: str, key: str) -> str:
+        url: str = self._client.generate_presigned_url(
+            operation, Params={"Bucket": BUCKET, "Key": key}
+        )
+        return url
+
+    async def code_of(self, operation: str, **arguments: Any) -> tuple[int, str, dict[str, str]]:
+        """The status, code and headers of a refusal."""
+        with pytest.raises(ClientError) as caught:
+            await self.call(operation, **arguments)
+        answer = caught.value.response
+        meta = answer["ResponseMetadata"]
+        return meta["HTTPStatusCode"], answer["Error"]["Code"], meta["HTTPHeaders"]
+
+
+class Outage:
+    """A SeaweedFS, a nobreak before it, and clients of both."""
+
+    def __init__(self, server: SeaweedServer, nobreak: Nobreak, address: str) -> None:
+        self.server = server
+        self.nobreak = nobreak
+        self.address = address
+        self.front = Shop(f"http://{address}", server, retries={"max_attempts": 0})
+        self.direct = Shop(server.endpoint, server)
+
+    async def begin(self) -> None:
+        await self.server.kill()
+
+    async def end(self) -> None:
+        await self.server.start()
+        await eventually(self._over, within=60)
+
+    def _over(self) -> bool:
+        status = self.nobreak.status()
+        return status["current_mode"] == "external" and not status["journal"]["entries"]
+
+
+@asynccontextmanager
+async def started(tmp_path: Path, server: SeaweedServer) -> AsyncIterator[Outage]:
+    (tmp_path / "env").touch()
+    environment = {
+        "EXTERNAL_STORAGE_URL": f"s3+{server.endpoint}",
+        "EXTERNAL_STORAGE_ACCESS_KEY": server.access_key,
+        "EXTERNAL_STORAGE_SECRET_KEY": server.secret_key,
+        "NOBREAK_DATA_DIR": str(tmp_path / "data"),
+        "NOBREAK_ENV_FILE": str(tmp_path / "env"),
+        "HEALTH_LOG_FILE": str(tmp_path / "health.log"),
+        "HEALTH_CHECK_INTERVAL": "1",
+        "HEALTH_CHECK_TIMEOUT": "1",
+        "HEALTH_FAST_INTERVAL": "0.3",
+        "NOBREAK_SETTLE": "1",
+        "NOBREAK_S3_LISTEN": "127.0.0.1:0",
+    }
+    async with (
+        Nobreak(lambda: load_settings(environment)) as nobreak,
+        s3_server(nobreak) as address,
+    ):
+        yield Outage(server, nobreak, str(address))
+
+
+@pytest.fixture
+async def outage(tmp_path: Path) -> AsyncIterator[Outage]:
+    server = SeaweedServer(tmp_path / "seaweedfs")
+    await server.start()
+    try:
+        async with started(tmp_path, server) as running:
+            await running.front.call("create_bucket")
+            yield running
+    finally:
+        await server.kill()
+
+
+async def work(shop: Shop, act: str) -> dict[str, bytes]:
+    """What an application does; returns what must be there in the end."""
+    written = {}
+    for key in KEYS:
+        name, content = f"{act}/{key}", os.urandom(1000)
+        await shop.call(
+            "put_object", Key=name, Body=content, ContentType="image/png", Metadata={"a": "b"}
+        )
+        answer = await shop.call("head_object", Key=name)
+        assert (answer["ContentType"], answer["Metadata"]) == ("image/png", {"a": "b"})
+        assert await shop.read(name) == content
+        assert await shop.read(name, Range="bytes=10-19") == content[10:20]
+        written[name] = content
+    large = os.urandom(LARGE)
+    await shop.call("put_object", Key=f"{act}/large", Body=large)
+    assert await shop.read(f"{act}/large") == large
+    written[f"{act}/large"] = large
+    source = {"Bucket": BUCKET, "Key": f"{act}/large"}
+    await shop.call("copy_object", Key=f"{act}/copy", CopySource=source)
+    written[f"{act}/copy"] = large
+    await shop.call("delete_object", Key=f"{act}/{KEYS[0]}")
+    await shop.call("delete_objects", Delete={"Objects": [{"Key": f"{act}/{KEYS[1]}"}]})
+    for key in KEYS[:2]:
+        del written[f"{act}/{key}"]
+        assert (await shop.code_of("get_object", Key=f"{act}/{key}"))[:2] == (404, "NoSuchKey")
+    url = shop.presigned("get_object", f"{act}/{KEYS[2]}")
+    answer = await asyncio.to_thread(urllib.request.urlopen, url)
+    assert answer.read() == written[f"{act}/{KEYS[2]}"]
+    return written
+
+
+async def test_an_application_that_changed_one_url_never_notices_an_outage(outage):
+    """I1, I2: the same work before, during and after, and all of it on the server at the end."""
+    written = await work(outage.front, "before")
+    await outage.begin()
+    written |= await work(outage.front, "during")
+    await outage.end()
+    written |= await work(outage.front, "after")
+    assert sorted(await outage.direct.keys()) == sorted(written)
+    assert await outage.front.keys() == sorted(written, key=str.encode)
+    for key, content in written.items():
+        assert await outage.direct.read(key) == content
+    kept = await outage.direct.call("head_object", Key=f"during/{KEYS[2]}")
+    assert (kept["ContentType"], kept["Metadata"]) == ("image/png", {"a": "b"})
+
+
+async def test_what_cannot_be_answered_truthfully_in_an_outage_is_slow_down_at_once(outage):
+    """I2, I5."""
+    await outage.front.call("put_object", Key="there", Body=b"x")
+    await outage.begin()
+    for operation, arguments in [
+        ("get_object", {"Key": "there"}),
+        ("list_objects_v2", {}),
+        ("list_objects", {}),
+        ("create_multipart_upload", {"Key": "k"}),
+        ("put_object", {"Key": "k", "Body": b"x", "IfNoneMatch": "*"}),
+        ("put_object_acl", {"Key": "there", "ACL": "private"}),
+    ]:
+        began = asyncio.get_running_loop().time()
+        status, code, headers = await outage.front.code_of(operation, **arguments)
+        assert asyncio.get_running_loop().time() - began < 1.5, operation
+        assert (status, code) == (503, "SlowDown"), operation
+        assert int(headers["retry-after"]) > 0
+        assert headers["x-amz-request-id"]
+    await outage.end()
+    assert await outage.direct.keys() == ["there"]
+
+
+async def test_all_of_s3_that_nobreak_has_no_part_in_passes_through(outage):
+    """No feature of the external server is lost."""
+    front = outage.front
+    await front.call("put_object", Key="k", Body=b"x" * 100, Tagging="a=b")
+    assert (await front.call("get_object_tagging", Key="k"))["TagSet"] == [
+        {"Key": "a", "Value": "b"}
+    ]
+    upload = (await front.call("create_multipart_upload", Key="parts"))["UploadId"]
+    parts = []
+    for number, content in enumerate([b"1" * 5_300_000, b"2" * 1000], 1):
+        part = await front.call(
+            "upload_part", Key="parts", UploadId=upload, PartNumber=number, Body=content
+        )
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    await front.call(
+        "complete_multipart_upload",
+        Key="parts",
+        UploadId=upload,
+        MultipartUpload={"Parts": parts},
+    )
+    assert await outage.direct.read("parts") == b"1" * 5_300_000 + b"2" * 1000
+    buckets = await asyncio.to_thread(front._client.list_buckets)
+    assert BUCKET in [each["Name"] for each in buckets["Buckets"]]
+    refused = await front.code_of("put_object", Key="k", Body=b"y", IfNoneMatch="*")
+    assert refused[:2] == (412, "PreconditionFailed")
+    assert (await front.code_of("get_object", Key="nothing"))[:2] == (404, "NoSuchKey")
+    assert (await front.code_of("head_bucket", Bucket="nothing"))[0] == 404
+
+
+async def test_strangers_and_damaged_bodies_are_refused_and_leave_no_trace(outage):
+    stranger = Shop(f"http://{outage.address}", outage.server)
+    stranger._client = botocore.session.get_session().create_client(
+        "s3",
+        endpoint_url=f"http://{outage.address}",
+        aws_access_key_id=outage.server.access_key,
+        aws_secret_access_key="wrong",
+        region_name="us-east-1",
+    )
+    refused = await stranger.code_of("put_object", Key="k", Body=b"x")
+    assert refused[:2] == (403, "SignatureDoesNotMatch")
+    refused = await outage.front.code_of(
+        "put_object", Key="k", Body=b"x", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA=="
+    )
+    assert refused[:2] == (400, "BadDigest")
+    assert await outage.direct.keys() == []
