@@ -59,7 +59,7 @@ def look_at_journal(settings: Settings) -> Iterator[Finding]:
     except DamagedJournalError as error:
         yield _damaged(str(error))
         return
-    except NobreakError as error:
+    except (NobreakError, OSError) as error:
         advice = said("veja o dono e as permissões da pasta", "look at the folder's owner and mode")
         yield bad("journal", "Journal", str(error), advice)
         return
