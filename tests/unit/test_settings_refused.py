@@ -43,7 +43,6 @@ BAD_VALUES = {
     "NOBREAK_DRAIN_CONCURRENCY": ["0", "1025", "x"],
     "NOBREAK_LOCAL_MAX_BYTES": ["-1", "50X", "G", "50 50", "1.G"],
     "NOBREAK_MIN_FREE_BYTES": ["10%"],
-    "NOBREAK_CACHE_BYTES": ["lots"],
     "NOBREAK_DATA_DIR": ["~nobody-has-this-name/x", "a\0b"],
     "NOBREAK_S3_LISTEN": ["9000", ":9000", "::1:9000", "[::1]", "[x]:1", "h:65536", "h:", "a b:1"],
     "NOBREAK_API_LISTEN": ["*:1", "http://h:1"],

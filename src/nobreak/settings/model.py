@@ -91,12 +91,11 @@ class WriteSettings:
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """The disk of this machine. `max_bytes` 0: no limit. `cache_bytes` 0: no cache."""
+    """The disk of this machine. `max_bytes` 0: no limit."""
 
     data_dir: Path
     max_bytes: int
     min_free_bytes: int
-    cache_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

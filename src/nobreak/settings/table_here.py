@@ -95,13 +95,6 @@ LOCAL = Section(
             "256M",
             Text("Espaço livre que sempre sobra no disco", "Free space always left on the disk"),
         ),
-        Setting(
-            "NOBREAK_CACHE_BYTES",
-            "cache_bytes",
-            size(),
-            "0",
-            Text("Cache para leituras durante a queda", "Cache for reads during an outage"),
-        ),
     ),
 )
 
