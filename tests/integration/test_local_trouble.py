@@ -9,6 +9,7 @@ from contextlib import aclosing
 import pytest
 from tests.support.net import eventually
 
+from nobreak.engine.health import FRESH
 from nobreak.errors import CorruptBodyError, LocalStoreError, OutOfSpaceError
 from nobreak.reporting.events import EventKind
 from nobreak.words import Override, RangeRequest
@@ -96,3 +97,17 @@ async def test_a_damaged_journal_is_told_once_and_makes_the_machine_unwell(start
     health = await other.engine.health()
     assert (health.reads, health.writes, health.serves) == (False, False, False)
     assert other.told.kinds == [EventKind.JOURNAL_CORRUPT]
+
+
+async def test_after_a_crash_a_disk_that_takes_nothing_is_no_place_for_writes(start, tmp_path):
+    """I4: until what was under way has settled, every write goes through the journal."""
+    (tmp_path / "data" / "running").mkdir(parents=True)
+    (tmp_path / "data" / "running" / "dead").touch()
+    rig = await start(leads=False)
+    assert (await rig.engine.health()).writes
+    (tmp_path / "data" / "spool").rmdir()
+    await asyncio.sleep(FRESH)
+    with pytest.raises(LocalStoreError):
+        await rig.store.put(rig.name("k"), bytes(LARGE))
+    health = await rig.engine.health()
+    assert (health.reads, health.writes) == (True, False)

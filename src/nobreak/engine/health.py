@@ -68,7 +68,8 @@ class HealthCheck:
         except NobreakError:
             notice, tally, reads = Notice(), Tally(), False
             link = Link.CLOSED
-        step = route(Operation.PUT, link, Held.NOTHING, context.writes.policy)
+        held = Held.DOUBT if notice.crashed else Held.NOTHING
+        step = route(Operation.PUT, link, held, context.writes.policy)
         return Health(
             mode=notice.mode,
             reads=reads,
