@@ -10,10 +10,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Protocol
-
-from awscrt import checksums as crt  # type: ignore[import-untyped]  # it ships no py.typed
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType, ModuleType
+from typing import Any, Protocol
 
 from nobreak.faces.s3.request import S3Error
 
@@ -74,7 +74,7 @@ class XxHash:
 
     __slots__ = ("_native",)
 
-    def __init__(self, native: "crt.XXHash") -> None:
+    def __init__(self, native: Any) -> None:
         self._native = native
 
     def update(self, data: bytes) -> None:
@@ -84,17 +84,23 @@ class XxHash:
         return bytes(self._native.finalize())
 
 
+@cache
+def _crt() -> ModuleType:
+    """The module of the fast checksums: loaded when a client first sends one of these."""
+    return import_module("awscrt.checksums")
+
+
 _HASHERS: Mapping[Algorithm, tuple[int, Callable[[], Hasher]]] = {
     Algorithm.CRC32: (4, lambda: Crc(zlib.crc32, 4)),
-    Algorithm.CRC32C: (4, lambda: Crc(crt.crc32c, 4)),
-    Algorithm.CRC64NVME: (8, lambda: Crc(crt.crc64nvme, 8)),
+    Algorithm.CRC32C: (4, lambda: Crc(_crt().crc32c, 4)),
+    Algorithm.CRC64NVME: (8, lambda: Crc(_crt().crc64nvme, 8)),
     Algorithm.MD5: (16, hashlib.md5),
     Algorithm.SHA1: (20, hashlib.sha1),
     Algorithm.SHA256: (32, hashlib.sha256),
     Algorithm.SHA512: (64, hashlib.sha512),
-    Algorithm.XXHASH3: (8, lambda: XxHash(crt.XXHash.new_xxhash3_64())),
-    Algorithm.XXHASH64: (8, lambda: XxHash(crt.XXHash.new_xxhash64())),
-    Algorithm.XXHASH128: (16, lambda: XxHash(crt.XXHash.new_xxhash3_128())),
+    Algorithm.XXHASH3: (8, lambda: XxHash(_crt().XXHash.new_xxhash3_64())),
+    Algorithm.XXHASH64: (8, lambda: XxHash(_crt().XXHash.new_xxhash64())),
+    Algorithm.XXHASH128: (16, lambda: XxHash(_crt().XXHash.new_xxhash3_128())),
 }
 
 
