@@ -135,6 +135,16 @@ async def test_those_that_wait_longest_come_first_and_equals_in_ack_order(journa
     assert ready(journal, limit=3) == expected[:3]
 
 
+async def test_nothing_waits_longer_than_it_should_when_the_clock_was_set_back(journal):
+    """I7: by years, perhaps; what waits as it should is left as it is."""
+    far, near = [await add(journal, put(key)) for key in ("far", "near")]
+    await journal.park(far, not_before=NOW + 10**9, error="HTTP 413")
+    await journal.defer(near, not_before=NOW + 60, error="HTTP 500", in_doubt=False)
+    assert await journal.wait_at_most(NOW + 3600) == 1
+    assert [journal.get(e.seq).not_before for e in (far, near)] == [NOW + 3600, NOW + 60]
+    assert await journal.wait_at_most(NOW + 3600) == 0
+
+
 async def test_buckets_have_nothing_to_do_with_each_other(journal):
     first = await add(journal, put("k", 1, bucket="one"))
     second = await add(journal, put("k", 2, bucket="two"))

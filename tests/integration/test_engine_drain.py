@@ -288,6 +288,22 @@ async def test_a_parked_entry_is_left_alone_for_a_while_each_time_longer(rig, mo
     assert rig.told.kinds.count(EventKind.ENTRY_PARKED) == 1
 
 
+async def test_a_clock_that_was_set_back_keeps_no_entry_waiting_for_as_long(rig, monkeypatch):
+    """I7: it was a year ahead when the entry failed."""
+    monkeypatch.setattr(drain_module, "MEND_EVERY", 0.1)
+    monkeypatch.setattr(drain_module, "PARKED_LONGEST", 0.3)
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"x")
+    (entry,) = entries(rig)
+    await rig.engine.journal.defer(
+        entry, not_before=entry.acked_at + 3e7, error="HTTP 500", in_doubt=False
+    )
+    await automatic(rig)
+    await asyncio.sleep(0.2)
+    assert rig.outside("k") is None
+    await rig.drained(within=5)
+
+
 async def test_what_this_kind_of_server_cannot_take_is_parked_and_blocks_nobody(rig):
     """I7."""
 

@@ -32,6 +32,8 @@ PARKED_FIRST, PARKED_LONGEST = 60.0, 3600.0
 """When a parked entry is tried again by itself (seconds)."""
 FAILURES_TO_PARK = 8
 """An entry that failed so often while checks are well is parked: the fault is its own."""
+MEND_EVERY = 60.0
+"""How often entries are looked for that wait longer than any should (seconds)."""
 GRACE = 1.0
 """What sendings get to end by themselves when the external store goes away (seconds)."""
 
@@ -45,6 +47,7 @@ class Drain:
         self._sending: dict[ObjectName, asyncio.Task[None]] = {}
         self._progress = Progress(context)
         self._calm_since: float | None = None
+        self._clock_at: float | None = None
 
     async def run(self) -> None:
         """Drain whenever there is something to drain and somebody to give it to."""
@@ -58,6 +61,7 @@ class Drain:
                 if not prepared:
                     prepared = await self._prepare()
                 await self._forgive_crash()
+                await self._mend_clock()
                 await self._send_some()
                 await self._progress.report(idle=not self._sending)
                 await self._wait()
@@ -79,10 +83,18 @@ class Drain:
         if not self._context.board.read().crashed:
             self._calm_since = None
             return
-        now = asyncio.get_running_loop().time()
+        now = _loop_time()
         self._calm_since = now if self._calm_since is None else self._calm_since
         if now - self._calm_since >= self._context.writes.settle:
             await self._context.board.update(lambda old: (replace(old, crashed=False), None))
+
+    async def _mend_clock(self) -> None:
+        """A clock that was set back must not keep an entry waiting for as long."""
+        if self._clock_at is not None and _loop_time() - self._clock_at < MEND_EVERY:
+            return
+        self._clock_at = _loop_time()
+        longest = max(PARKED_LONGEST, self._context.writes.settle)
+        await self._context.journal.wait_at_most(self._context.now() + longest)
 
     async def _pause(self) -> None:
         """The external store is away. When it returns, all begins gently again."""
@@ -226,3 +238,8 @@ class Drain:
             self._context.reporter.emit(
                 EventKind.ENTRY_PARKED, name=str(entry.name), seq=entry.seq, reason=reason
             )
+
+
+def _loop_time() -> float:
+    """Seconds that only grow, whatever people do to the clock."""
+    return asyncio.get_running_loop().time()

@@ -125,6 +125,9 @@ class Journal(Protocol):
     async def postpone_settling(self, until: float) -> None:
         """The external store was away: whatever settles begins to settle anew."""
 
+    async def wait_at_most(self, until: float) -> int:
+        """Nothing that may be replayed waits for later than `until`; how many entries did."""
+
     def needs(self, file: str) -> bool:
         """Whether an entry needs this body file."""
 

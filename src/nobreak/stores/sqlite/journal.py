@@ -31,8 +31,6 @@ INSERT = (
     "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
     "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-CLOCK_SLACK = 3600.0
-"""An entry due later than this is due now: the clock was set back since (seconds)."""
 
 
 class SqliteJournal:
@@ -123,16 +121,14 @@ class SqliteJournal:
 
         await self._database.write(work)
 
-    async def mend_clock(self, now: float) -> None:
-        """Make due what the clock, set back since, put into a far future."""
-
-        def work(writer: apsw.Connection) -> None:
+    async def wait_at_most(self, until: float) -> int:
+        def work(writer: apsw.Connection) -> int:
             writer.execute(
-                "UPDATE entry SET not_before = 0 WHERE head = 1 AND not_before > ?",
-                (now + CLOCK_SLACK,),
+                "UPDATE entry SET not_before = ?1 WHERE head = 1 AND not_before > ?1", (until,)
             )
+            return writer.changes()
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     def tally(self) -> Tally:
         ((entries, size, parked),) = self._database.read("SELECT entries, bytes, parked FROM tally")
