@@ -136,6 +136,15 @@ async def test_a_suspicion_of_another_process_is_looked_into_at_once_and_closely
         assert failover_of(board.read()).phase is Phase.STEADY
 
 
+async def test_what_was_asked_before_there_was_a_monitor_is_looked_into_closely(
+    monitoring, server, board
+):
+    await ask(board)
+    async with monitoring():
+        await eventually(lambda: board.read().answered == 1)
+    assert server.doubts[0] is True
+
+
 async def test_only_what_was_asked_before_a_check_began_is_answered_by_it(
     monitoring, server, board, wanted
 ):
