@@ -6,7 +6,8 @@ python scripts/diagrams.py --check    # exit 1 when it is not up to date
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def outcome_table() -> str:
     return table(header, rows)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -84,10 +85,14 @@ def drawn(text: str) -> str:
     """The page with every drawing made anew."""
     for name, draw in DRAWINGS.items():
         marker = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text, found = marker.subn(lambda m, draw=draw: m[1] + draw() + "\n" + m[2], text)
+        text, found = marker.subn(partial(_between, draw()), text)
         if found != 1:
             raise SystemExit(f"{PAGE}: the markers of '{name}' stand there {found} times, not once")
     return text
+
+
+def _between(drawing: str, markers: re.Match[str]) -> str:
+    return f"{markers[1]}{drawing}\n{markers[2]}"
 
 
 def stale() -> Iterator[str]:
