@@ -150,7 +150,7 @@ def test_a_large_body_is_durable_before_its_entry_and_its_entry_before_the_ack(t
     """I1: the file, its name and its folders; then the journal, which names it."""
     since, ack = trace.window(number)
     spool, blobs = trace.data / "spool", trace.data / "blobs"
-    written = trace.find({"write"}, rf"^\d+<{re.escape(str(spool))}/", after=since)
+    written = trace.find({"pwrite64"}, rf"^\d+<{re.escape(str(spool))}/", after=since)
     (renamed,) = trace.find(RENAMES, rf'"{re.escape(str(spool))}/', after=since)[:1]
     source, target = (Path(path) for path in re.findall(r'"([^"]+)"', renamed.text))
     assert target.parent.parent == blobs
