@@ -234,6 +234,30 @@ async def test_what_people_choose_is_said_and_overrules_its_verdict(
     assert told.kinds.count(EventKind.OVERRIDE_CHANGED) == 2, "its own changes are no news"
 
 
+async def test_what_people_choose_while_a_check_is_under_way_is_said_too(
+    monitoring, server, board, told
+):
+    server.gate = asyncio.Event()
+    async with monitoring():
+        await choose(board, Override.LOCAL, "api", 1.0)
+        await apply_use_external(board, 1.0, use_external=False)
+        server.gate.set()
+        await eventually(lambda: EventKind.OVERRIDE_CHANGED in told.kinds, within=2)
+        assert EventKind.USE_EXTERNAL_CHANGED in told.kinds
+
+
+async def test_however_often_it_is_asked_it_looks_no_oftener_than_in_doubt(
+    monitoring, server, board, wanted
+):
+    """I5: thousands of failing requests must not become thousands of checks."""
+    async with monitoring(replace(LEISURE, fast_interval=0.2)):
+        for _ in range(50):
+            await ask(board)
+            wanted.set()
+            await asyncio.sleep(0.02)
+        assert 3 <= server.checks <= 7
+
+
 async def test_turned_on_by_a_person_it_starts_external_and_looks_at_once(
     monitoring, server, board
 ):

@@ -85,10 +85,6 @@ class Announcer:
                 case Announcement.SUSPICION:
                     pass  # said when it was raised
 
-    def seen(self, notice: Notice) -> None:
-        """What the monitor itself has changed is no news."""
-        self._seen = notice
-
     def suspicion(self, announcements: Sequence[Announcement], detail: str) -> None:
         """Live traffic failed for the first time since all was well."""
         if Announcement.SUSPICION in announcements:

@@ -76,12 +76,11 @@ class Monitor:
         self._state, announcements = step(before, signal, rules, self._checked_at)
         hold = hold_left(self._state, rules, self._checked_at)
         try:
-            after = await self._post(result, answered=notice.asked, quiet=not announcements)
+            await self._post(result, answered=notice.asked, quiet=not announcements)
         finally:  # a full disk must not silence the log
             self._announcer.announce(announcements, result, self._state, notice, hold)
-        self._announcer.seen(after)
 
-    async def _post(self, result: CheckResult, *, answered: int, quiet: bool) -> Notice:
+    async def _post(self, result: CheckResult, *, answered: int, quiet: bool) -> None:
         """Put the result of a check on the board."""
         report = None if quiet else self._report(result)
 
@@ -91,7 +90,7 @@ class Monitor:
             after = replace(after, answered=max(answered, notice.answered), monitor=monitor)
             return after, recorded(notice, after, self._now(), BY_CHECKS)
 
-        return await self._board.update(decide)
+        await self._board.update(decide)
 
     def _report(self, result: CheckResult) -> dict[str, object]:
         return {
@@ -112,14 +111,11 @@ class Monitor:
                 return
             self._used_external = notice.use_external
             rules = self._rules()
-            wanted = notice.asked > notice.answered
-            if wanted:
+            if notice.asked > notice.answered:
                 now = self._clock()
                 self._state, announced = step(self._state, Signal.TRAFFIC_FAILED, rules, now)
                 self._announcer.suspicion(announced, notice.suspicion)
-            due = next_check_in(self._state, rules)
-            due = min(due, rules.fast_interval) if wanted else due
-            left = self._checked_at + due - self._clock()
+            left = self._checked_at + next_check_in(self._state, rules) - self._clock()
             if left <= 0:
                 return
             self._wanted.clear()
