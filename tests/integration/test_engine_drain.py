@@ -47,7 +47,7 @@ class Puts:
             self.most_at_first = self.most
         self.most_of_a_key = max(self.most_of_a_key, self.running.count(name.key))
         try:
-            await asyncio.sleep(self.pause)
+            await asyncio.sleep(self.pause * (1 + len(self.keys) % 3))
             if self.fail:
                 self.fail(name)
             receipt = await self._put(name, body, attributes)
@@ -73,6 +73,7 @@ async def test_it_begins_with_one_at_a_time_and_opens_up_to_its_limit(start):
         await automatic(rig)
         await rig.drained()
         assert (puts.most_at_first, puts.most) == (1, 4)
+        assert len(puts.keys) == 40, "each was sent once"
 
 
 async def test_two_entries_of_one_key_are_never_sent_at_once(rig):

@@ -8,12 +8,12 @@ import pytest
 from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
-from nobreak.errors import OutOfSpaceError, RefusedError, UnavailableError
+from nobreak.errors import InvalidRequestError, OutOfSpaceError, RefusedError, UnavailableError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.external.base import Traits
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.journal import SqliteJournal
-from nobreak.words import Attributes, Mode, Receipt
+from nobreak.words import Attributes, Mode, ObjectName, Receipt
 
 LARGE = 700_000
 ZOMBIE = "become a zombie"
@@ -325,3 +325,33 @@ async def test_a_delete_names_the_object_as_the_external_store_knows_it(start):
     await rig.drained()
     assert deleted[0] == ("a", "their-name")
     assert set(deleted[1:]) == {("b", "their-name")}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        ("", "k"),
+        ("a/b", "k"),
+        ("..", "k"),
+        ("a..b", "k"),
+        ("b", ""),
+        ("b", "é" * 513),
+        ("b", "a\0b"),
+        ("b", "\ud800"),
+    ],
+)
+async def test_no_operation_takes_a_name_that_cannot_be(rig, bucket, key):
+    odd, store = ObjectName(bucket, key), rig.store
+    await store.put(rig.name("k"), b"x")
+    calls = len(rig.external.calls)
+    for operation in (
+        store.put(odd, b"x"),
+        store.get(odd),
+        store.head(odd),
+        store.delete(odd),
+        store.copy(rig.name("k"), odd),
+        store.copy(odd, rig.name("j")),
+    ):
+        with pytest.raises(InvalidRequestError):
+            await operation
+    assert len(rig.external.calls) == calls
