@@ -47,7 +47,6 @@ class NobreakProcess:
             "HEALTH_LOG_FILE": str(self.health_log),
             "NOBREAK_API_LISTEN": f"{HOST}:{api}",
             "NOBREAK_S3_LISTEN": f"{HOST}:0",
-            "NOBREAK_S3_LISTEN": f"{HOST}:{s3}",
             "NOBREAK_BUCKET": external.buckets[0],
             "NOBREAK_DATA_DIR": str(folder / "data"),
             **(settings or {}),

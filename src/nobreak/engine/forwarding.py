@@ -20,6 +20,7 @@ from nobreak.words import ObjectName
 
 NOT_S3 = "the external store does not speak S3: it has no answer to this"
 AWAY = "the external store is away, and only it can answer this"
+NO_OBJECT = "a senseless answer: an object without an ETag"
 PENDING = "a write of this object still waits for the external store"
 
 
@@ -84,8 +85,12 @@ class Forwarding:
         query: QueryPairs,
         headers: Mapping[str, str],
         data: RequestBody | None,
+        of_object: bool = False,
     ) -> Forwarded:
         """Send a request; `name` may lack a key, or bucket and key.
+
+        `of_object`: the answer is to be an object. S3 always sends its ETag; without one it is
+        some other server's page, and no object (I2).
 
         Raises `UnavailableError` at once when the external store is away, or the journal holds
         the key; `UnsupportedError` when it doesn't speak S3; `OutageError`.
@@ -120,5 +125,10 @@ class Forwarding:
         except OutageError as error:
             link.failed(name, error)
             raise
+        if of_object and response.ok and "ETag" not in response.headers:
+            await stack.aclose()
+            outage = OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
+            link.failed(name, outage)
+            raise outage
         link.answered()
         return Forwarded(response, stack, name, self._context)

@@ -82,7 +82,7 @@ class Objects:
     async def get(self, request: S3Request, body: Incoming) -> Answer:
         """GetObject: as the external store answers it, or from the journal."""
         if self._asks_external(request):
-            return await self._passing.on(request, body)
+            return await self._passing.on(request, body, of_object=True)
         info = await self._store.head(name_of(request))
         if is_not_modified(request.headers, info):
             return Answer(NOT_MODIFIED, version_headers(info))
@@ -98,7 +98,7 @@ class Objects:
     async def head(self, request: S3Request, body: Incoming) -> Answer:
         """HeadObject."""
         if self._asks_external(request):
-            return await self._passing.on(request, body)
+            return await self._passing.on(request, body, of_object=True)
         info = await self._store.head(name_of(request))
         if is_not_modified(request.headers, info):
             return Answer(NOT_MODIFIED, version_headers(info))

@@ -52,15 +52,23 @@ class Passing:
     def __init__(self, forwarding: Forwarding) -> None:
         self._forwarding = forwarding
 
-    async def on(self, request: S3Request, body: Incoming) -> Answer:
-        """The external store's own answer. Raises `UnavailableError`, `OutageError`."""
+    async def on(self, request: S3Request, body: Incoming, *, of_object: bool = False) -> Answer:
+        """The external store's own answer. Raises `UnavailableError`, `OutageError`.
+
+        `of_object`: what answers anything but an object, or a refusal, is no S3 server.
+        """
         headers = passed_headers(request)
         data = None if request.method in UNSENT else body.chunks()
         if data is not None and body.size is not None:
             headers["content-length"] = str(body.size)
         name = ObjectName(request.bucket or "", request.key or "")
         sent = await self._forwarding.send(
-            request.method, name, query=passed_query(request), headers=headers, data=data
+            request.method,
+            name,
+            query=passed_query(request),
+            headers=headers,
+            data=data,
+            of_object=of_object,
         )
         return answer_of(sent)
 
