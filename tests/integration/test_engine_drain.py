@@ -10,7 +10,7 @@ from tests.support.scripted import ScriptedStore, connection_refused, server_err
 from nobreak.engine import drain as drain_module
 from nobreak.errors import OutageError, OutageKind, RefusedError, UnsupportedError
 from nobreak.reporting.events import EventKind
-from nobreak.words import Attributes, Override
+from nobreak.words import Attributes, Mode, Override
 
 LARGE = 700_000
 
@@ -385,3 +385,41 @@ async def test_the_end_is_told_with_what_was_given_back(rig):
     done = [fields["done"] for kind, fields in rig.told.events if kind is EventKind.DRAIN_COMPLETE]
     assert sum(done) == 4
     await eventually(lambda: not rig.engine.status()["drain"]["active"])
+
+
+async def test_those_that_hang_leave_room_for_the_others(start):
+    """I7: three of four places are taken by the oldest entries, for long."""
+    rig = await start(NOBREAK_DRAIN_CONCURRENCY="4")
+    await local(rig)
+    keys = [f"first{n}" for n in range(20)] + [f"hang{n}" for n in range(3)]
+    keys += [f"last{n}" for n in range(10)]
+    for key in keys:
+        await rig.store.put(rig.name(key), b"x")
+    put = rig.external.put
+
+    async def hanging(name, body, attributes):
+        if name.key.startswith("hang"):
+            await rig.external.late.wait()
+        return await put(name, body, attributes)
+
+    rig.external.put = hanging
+    await automatic(rig)
+    await eventually(lambda: rig.engine.journal.tally().entries == 3)
+    assert {entry.name.key for entry in entries(rig)} == {"hang0", "hang1", "hang2"}
+    rig.external.late.set()
+    await rig.drained()
+
+
+async def test_what_the_drain_is_answered_counts_for_the_others_too(rig):
+    """I8: with an answer in between, time-outs make no suspicion."""
+    rig.probe.slow = 30.0
+    link = rig.engine._context.link
+    silence = OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=True)
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"x")
+    for key in "ab":
+        link.failed(rig.name(key), silence)
+    await automatic(rig)
+    await rig.drained()
+    link.failed(rig.name("c"), silence)
+    assert (await rig.store.put(rig.name("j"), b"x")).mode is Mode.EXTERNAL

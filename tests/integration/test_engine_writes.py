@@ -355,3 +355,21 @@ async def test_no_operation_takes_a_name_that_cannot_be(rig, bucket, key):
         with pytest.raises(InvalidRequestError):
             await operation
     assert len(rig.external.calls) == calls
+
+
+async def test_the_external_store_is_told_the_length_as_soon_as_it_is_known(rig):
+    """A driver that must announce it need not wait for the body's end."""
+    sizes, put = [], rig.external.put
+
+    async def announced(name, body, attributes):
+        sizes.append(body.size)
+        return await put(name, body, attributes)
+
+    async def chunks():
+        yield b"abc"
+
+    rig.external.put = announced
+    await rig.store.put(rig.name("bytes"), b"abcd")
+    await rig.store.put(rig.name("chunks"), chunks(), size=3)
+    await rig.store.copy(rig.name("bytes"), rig.name("copy"))
+    assert sizes == [4, 3, 4]

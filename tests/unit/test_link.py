@@ -75,17 +75,35 @@ async def test_only_a_check_that_began_after_the_failure_brings_trust_back(link,
     assert link.state() is OPEN
 
 
-async def test_a_check_that_answers_an_older_suspicion_does_not_clear_a_newer_one(link, board):
+async def test_a_check_that_answers_an_older_suspicion_does_not_clear_a_newer_one(
+    link, board, monkeypatch
+):
     link.failed(name("k"), SILENT)
     await asked(link, board, 1)
+    update, gate = board.update, asyncio.Event()
+
+    async def slowly(decide):
+        await gate.wait()
+        return await update(decide)
+
+    monkeypatch.setattr(board, "update", slowly)
     link.failed(name("k"), REFUSED)
-    await asyncio.sleep(0)
-    await answer(board, 1)
-    assert link.state() is SUSPECT
+    await asyncio.sleep(0.01)
+    await update(lambda notice: (replace(notice, answered=1), None))
+    assert link.state() is SUSPECT, "that check began before the second failure"
+    gate.set()
     await asked(link, board, 2)
     assert link.state() is SUSPECT
     await answer(board, 2)
     assert link.state() is OPEN
+
+
+async def test_failures_that_come_quickly_are_for_a_check_to_judge(link, board):
+    """I8: they cost nobody time."""
+    for n in range(50):
+        link.failed(name(f"k{n}"), OutageError(OutageKind.STATUS, "HTTP 500", in_doubt=True))
+    assert link.state() is OPEN
+    await asked(link, board, 1)
 
 
 async def test_three_different_objects_in_a_row_make_a_suspicion_two_do_not(link):
