@@ -46,7 +46,7 @@ class NobreakProcess:
             "EXTERNAL_STORAGE_SECRET_KEY": external.secret_key,
             "HEALTH_LOG_FILE": str(self.health_log),
             "NOBREAK_API_LISTEN": f"{HOST}:{api}",
-            "NOBREAK_S3_LISTEN": f"{HOST}:0",
+            "NOBREAK_S3_LISTEN": f"{HOST}:{s3}",
             "NOBREAK_BUCKET": external.buckets[0],
             "NOBREAK_DATA_DIR": str(folder / "data"),
             **(settings or {}),
