@@ -10,7 +10,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nobreak.stores.local.folders import fsync_folder, make_folder
@@ -35,7 +35,8 @@ def present(data_dir: Path) -> Iterator[bool]:
         unlocked.rename(mine)  # nobody ever sees it without its lock
         fsync_folder(folder)
         yield crashed
-        mine.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that went read-only it looks like a crash: so be it
+            mine.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 

@@ -92,7 +92,7 @@ class Engine:
         leading = Leading(context, self._live, self._leadership, canary)
         watcher = SettingsWatcher(settings, self._reload, self._apply, leading.as_reporter())
         tasks = [
-            asyncio.create_task(leading.run()),
+            asyncio.create_task(leading.kept_up("lead", leading.run)),
             asyncio.create_task(watcher.run(on_sighup=self._on_sighup)),
             asyncio.create_task(leading.kept_up("companions", self._companions(context).run)),
         ]
