@@ -126,28 +126,28 @@ async def test_what_is_under_way_when_the_server_goes_may_end_and_else_is_in_dou
     """I4: cancelled is not undone."""
     monkeypatch.setattr(drain_module, "GRACE", 0.5)
     rig = await start(NOBREAK_DRAIN_CONCURRENCY="8")
+    keys = ["first0", "first1", "first2", "first3", "ends0", "ends1", "hangs"]
     await local(rig)
-    for n in range(6):
-        await rig.store.put(rig.name(f"k{n}"), b"x")
-    await rig.store.put(rig.name("slow"), b"x")
-    held, put = asyncio.Event(), rig.external.put
+    for key in keys:
+        await rig.store.put(rig.name(key), b"x")
+    put, under_way = rig.external.put, set()
 
-    async def hanging(name, body, attributes):
-        if name.key == "slow":
-            held.set()
+    async def slow(name, body, attributes):
+        under_way.add(name.key)
+        if name.key.startswith("ends"):
+            await rig.external.late.wait()
+        if name.key == "hangs":
             await asyncio.Event().wait()
-        await asyncio.sleep(0.2)
         return await put(name, body, attributes)
 
-    rig.external.put = hanging
+    rig.external.put = slow
     await automatic(rig)
-    await asyncio.wait_for(held.wait(), 10)
-    await rig.store.put(rig.name("last"), b"x")
+    await eventually(lambda: under_way >= {"ends0", "ends1", "hangs"})
     await local(rig)
+    await asyncio.sleep(0.2)
+    rig.external.late.set()
     await eventually(lambda: rig.said(EventKind.DRAIN_PAUSED))
-    left = {entry.name.key: entry.doubtful for entry in entries(rig)}
-    assert left["slow"]
-    assert sum(left.values()) == 1, "those that ended within the grace are not in doubt"
+    assert {entry.name.key: entry.doubtful for entry in entries(rig)} == {"hangs": True}
     rig.external.put = put
     await automatic(rig)
     await rig.drained()
@@ -423,3 +423,15 @@ async def test_what_the_drain_is_answered_counts_for_the_others_too(rig):
     await rig.drained()
     link.failed(rig.name("c"), silence)
     assert (await rig.store.put(rig.name("j"), b"x")).mode is Mode.EXTERNAL
+
+
+async def test_a_long_settle_time_is_not_cut_short_by_looking_after_the_clock(start, monkeypatch):
+    """I4."""
+    monkeypatch.setattr(drain_module, "MEND_EVERY", 0.05)
+    monkeypatch.setattr(drain_module, "PARKED_LONGEST", 0.1)
+    rig = await start(NOBREAK_SETTLE="30")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"x")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    await asyncio.sleep(0.6)
+    assert rig.external.count("holds") == 1

@@ -78,11 +78,7 @@ class Writing:
         md5: str | None,
     ) -> ObjectInfo:
         """Take a body into the journal."""
-        try:
-            fingerprint = await fill(spool, source, md5)
-        except BaseException as error:
-            spool.fail(error)
-            raise
+        fingerprint = await fill(spool, source, md5)
         doubtful = name in self._doubts
         draft = Draft(name, EntryKind.PUT, attributes, fingerprint, doubtful=doubtful)
         return journalled(await self._append(draft, spool))
