@@ -276,4 +276,5 @@ async def test_any_number_of_readers_see_the_same_bytes(begin, pieces, readers, 
     fingerprint = await spool.finish()
     assert await asyncio.gather(*following) == [whole] * readers
     assert await spool.finished() == fingerprint
+    assert spool.size == len(whole), "known by now, announced or not"
     await spool.aclose()
