@@ -11,6 +11,7 @@ from tests.support.scripted import ScriptedDownload, ScriptedStore, connection_r
 
 from nobreak.engine import store as store_module
 from nobreak.errors import (
+    BodyMismatchError,
     CorruptBodyError,
     NotFoundError,
     OutageError,
@@ -240,6 +241,21 @@ async def test_a_copy_whose_source_breaks_in_the_middle_leaves_no_trace(rig):
     assert rig.engine.journal.tally().entries == 0
 
 
+async def test_a_copy_of_a_source_that_ends_early_in_silence_leaves_no_trace(rig):
+    """I1: its size is known, so nobody takes the half for the whole."""
+    there(rig, "source", os.urandom(5000))
+    get = rig.external.get
+
+    async def short(name, **more):
+        found = await get(name, **more)
+        return ScriptedDownload(found.info, found.start, found.content[:4000])
+
+    rig.external.get = short
+    with pytest.raises(BodyMismatchError):
+        await rig.store.copy(rig.name("source"), rig.name("target"))
+    assert rig.outside("target") is None
+
+
 async def test_what_was_deleted_here_is_gone_for_all_reads_at_once(rig):
     """I2."""
     there(rig, "k")
@@ -252,3 +268,21 @@ async def test_what_was_deleted_here_is_gone_for_all_reads_at_once(rig):
         await rig.store.copy(rig.name("k"), rig.name("j"))
     assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
     assert await rig.store.read(rig.name("k")) == b"new"
+
+
+async def test_an_answer_that_was_read_to_its_end_lets_go_of_its_connection(rig):
+    there(rig, "k")
+    closed, get = [], rig.external.get
+
+    class Closing(ScriptedDownload):
+        async def aclose(self):
+            closed.append(True)
+
+    async def closing(name, **more):
+        found = await get(name, **more)
+        return Closing(found.info, found.start, found.content)
+
+    rig.external.get = closing
+    reading = await rig.store.get(rig.name("k"))
+    assert [chunk async for chunk in reading.chunks()] == [b"there"]
+    assert closed

@@ -385,3 +385,17 @@ async def test_the_external_store_is_told_the_length_as_soon_as_it_is_known(rig)
     await rig.store.put(rig.name("chunks"), chunks(), size=3)
     await rig.store.copy(rig.name("bytes"), rig.name("copy"))
     assert sizes == [4, 3, 4]
+
+
+async def test_a_write_that_was_overtaken_stays_feared_after_its_own_ack(rig):
+    """I4: it counts as overwritten already, and may still land."""
+    rig.external.plan.append(lambda _: ZOMBIE)
+    slow = asyncio.create_task(rig.store.put(rig.name("k"), b"old"))
+    await eventually(lambda: bool(rig.external.zombies))
+    assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
+    await slow
+    assert rig.name("k") in rig.store._doubts
+    assert await rig.store.read(rig.name("k")) == b"new"
+    await eventually(lambda: rig.name("k") not in rig.store._doubts)
+    await rig.drained()
+    assert rig.outside("k") == b"new"
