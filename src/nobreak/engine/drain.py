@@ -109,6 +109,8 @@ class Drain:
 
     async def _send_some(self) -> None:
         """Start as many sendings as the pace allows."""
+        if self._context.link.state() is not Link.OPEN:
+            return  # it changed since the last look: what was kept since then is to stay here
         free = self._pace.allowed - len(self._sending)
         chosen = self._choose(free) if free > 0 else ()
         if chosen:
