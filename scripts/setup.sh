@@ -24,6 +24,7 @@ if [ "${1:-}" = --test-packages ]; then
     command -v strace >/dev/null 2>&1 || missing="$missing strace"
     command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light libnginx-mod-http-dav-ext"
     command -v logrotate >/dev/null 2>&1 || [ -x /usr/sbin/logrotate ] || missing="$missing logrotate"
+    command -v curl >/dev/null 2>&1 || missing="$missing curl"
     command -v ps >/dev/null 2>&1 || missing="$missing procps"
     command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
     # shellcheck disable=SC2086 # a list of words
