@@ -286,3 +286,25 @@ async def test_an_answer_that_was_read_to_its_end_lets_go_of_its_connection(rig)
     reading = await rig.store.get(rig.name("k"))
     assert [chunk async for chunk in reading.chunks()] == [b"there"]
     assert closed
+
+
+@pytest.mark.parametrize("why", ["slow", "cancelled"])
+async def test_a_request_that_nobody_waits_for_any_more_is_let_go(rig, why):
+    """I5: else a silent server would collect our connections."""
+    there(rig, "k")
+    ends = []
+
+    async def hanging(*_args, **_more):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append(why)
+
+    rig.external.get = hanging
+    task = asyncio.ensure_future(rig.store.read(rig.name("k")))
+    if why == "cancelled":
+        await asyncio.sleep(0.05)
+        task.cancel()
+    with pytest.raises((UnavailableError, asyncio.CancelledError)):
+        await task
+    assert ends == [why]

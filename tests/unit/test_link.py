@@ -178,3 +178,47 @@ async def test_a_suspicion_that_could_not_be_told_to_anybody_does_not_last(
     await asyncio.sleep(0.05)
     assert link.state() is SUSPECT
     await eventually(lambda: link.state() is OPEN, within=2)
+
+
+async def silent_until(link, wanted):
+    """How many objects time out before nobody tries any more; `wanted` at most."""
+    for n in range(1, wanted + 1):
+        link.failed(name(f"k{n}"), SILENT)
+        if link.state() is SUSPECT:
+            return n
+    return None
+
+
+async def answered_well(link, board):
+    await eventually(link.checks_wanted.is_set)
+    link.checks_wanted.clear()
+    await answer(board, board.read().asked)
+    assert link.state() is OPEN
+
+
+async def test_a_suspicion_that_checks_do_not_share_makes_the_next_one_need_more(link, board):
+    """I8: some requests that the server never answers must not refuse all others for ever."""
+    needed = []
+    for _ in range(9):
+        needed.append(await silent_until(link, 1000))
+        await answered_well(link, board)
+    assert needed == [3, 6, 12, 24, 48, 96, 192, 192, 192]
+
+
+async def test_a_suspicion_that_a_check_shares_makes_the_next_one_as_quick_as_the_first(
+    link, board
+):
+    for _ in range(2):
+        await silent_until(link, 1000)
+        await answered_well(link, board)
+    await board.update(lambda notice: (replace(notice, trusted=False), None))
+    assert link.state() is SUSPECT
+    await board.update(lambda notice: (replace(notice, trusted=True), None))
+    assert await silent_until(link, 1000) == 3
+
+
+async def test_single_failures_that_were_looked_into_make_no_suspicion_harder(link, board):
+    for _ in range(5):
+        link.failed(name("k"), SILENT)
+        await answered_well(link, board)
+    assert await silent_until(link, 1000) == 3
