@@ -421,6 +421,7 @@ async def test_what_the_drain_is_answered_counts_for_the_others_too(rig):
         link.failed(rig.name(key), silence)
     await automatic(rig)
     await rig.drained()
+    await eventually(lambda: not rig.engine._context.link._failing)
     link.failed(rig.name("c"), silence)
     assert (await rig.store.put(rig.name("j"), b"x")).mode is Mode.EXTERNAL
 
