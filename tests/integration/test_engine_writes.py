@@ -10,6 +10,7 @@ from tests.support.scripted import ScriptedStore, connection_refused, server_err
 
 from nobreak.errors import (
     InvalidRequestError,
+    NotFoundError,
     OutageError,
     OutageKind,
     OutOfSpaceError,
@@ -399,3 +400,55 @@ async def test_a_write_that_was_overtaken_stays_feared_after_its_own_ack(rig):
     await eventually(lambda: rig.name("k") not in rig.store._doubts)
     await rig.drained()
     assert rig.outside("k") == b"new"
+
+
+@pytest.mark.parametrize("operation", ["put", "delete"])
+async def test_an_earlier_write_that_the_catalog_learns_of_late_overtakes_nothing(
+    rig, monkeypatch, operation
+):
+    """I1: the catalog is told without waiting; what comes next must not be lost for it."""
+    put_soon = SqliteCatalog.put_soon
+
+    def later(catalog, info, receipt):
+        asyncio.get_running_loop().call_later(0.1, put_soon, catalog, info, receipt)
+
+    monkeypatch.setattr(SqliteCatalog, "put_soon", later)
+    for n in range(3):
+        await rig.store.put(rig.name("k"), f"first {n}".encode())
+        rig.external.plan.append(lambda _: "become a zombie")
+        if operation == "put":
+            await rig.store.put(rig.name("k"), f"second {n}".encode())
+            assert await rig.store.read(rig.name("k")) == f"second {n}".encode()
+        else:
+            await rig.store.delete(rig.name("k"))
+            with pytest.raises(NotFoundError):
+                await rig.store.read(rig.name("k"))
+        await rig.drained()
+        assert rig.outside("k") == (f"second {n}".encode() if operation == "put" else None)
+        await asyncio.sleep(1.0)
+
+
+@pytest.mark.parametrize("came", ["and waits", "and is gone", "past us", "as a delete"])
+async def test_a_write_that_was_given_up_and_sent_again_does_not_come_after_the_second_one(
+    start, monkeypatch, came
+):
+    """I4: the second one was acknowledged first, here or by another process of the machine."""
+    rig = await start(NOBREAK_DIVERT_AFTER="1.0", NOBREAK_SETTLE="0.2")
+    other = await start(rig.external, leads=False, NOBREAK_SETTLE="0.2")
+    await rig.store.put(rig.name("k"), b"before")
+    await asyncio.sleep(0.2)
+    rig.external.plan.append(lambda _: "become a zombie")
+    slow = asyncio.create_task(rig.store.put(rig.name("k"), b"given up"))
+    await eventually(lambda: bool(rig.external.zombies))
+    if came == "as a delete":
+        await other.store.delete(rig.name("k"))
+    elif came == "past us":
+        await other.store.put(rig.name("k"), b"sent again")
+    else:
+        await rig.store.put(rig.name("k"), b"sent again")
+        if came == "and is gone":
+            await rig.drained()
+    await slow
+    await rig.drained()
+    expected = None if came == "as a delete" else b"sent again"
+    assert rig.outside("k") == expected

@@ -7,7 +7,7 @@ entry knows that it is in doubt (I4).
 
 import asyncio
 from collections.abc import AsyncIterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from nobreak.core.routing import Next, Operation, Outcome, after
@@ -31,6 +31,15 @@ from nobreak.words import (
 )
 
 Source = bytes | AsyncIterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was known of a key at a time: its newest entry's number, and its catalog row."""
+
+    at: float
+    seq: int | None
+    known: ObjectInfo | None
 
 
 class Writing:
@@ -119,10 +128,21 @@ class Writing:
             link.failed(name, attempt.outage)
         return outcome
 
-    def _seen(self, name: ObjectName) -> object:
-        """What is known of a key; it differs once another write of it was acknowledged."""
-        newest = self._context.journal.newest(name)
-        return self._context.catalog.get(name), newest and newest.seq
+    def _seen(self, name: ObjectName) -> "_Seen":
+        context = self._context
+        newest, known = context.journal.newest(name), context.catalog.get(name)
+        return _Seen(context.now(), newest.seq if newest else None, known[0] if known else None)
+
+    def _overtaken(self, name: ObjectName, seen: "_Seen") -> bool:
+        """Whether another write of the key was certainly acknowledged since then (I1).
+
+        The catalog learns of some writes only after their acknowledgement: a new row alone may
+        tell of one that came before.
+        """
+        now = self._seen(name)
+        if now.seq != seen.seq or now.known is None:
+            return now.seq != seen.seq or seen.known is not None
+        return now.known != seen.known and now.known.modified.timestamp() > seen.at
 
     async def _divert(
         self,
@@ -130,7 +150,7 @@ class Writing:
         outcome: Outcome,
         attempt: Attempt[Receipt] | Attempt[None],
         spool: Spool | None,
-        seen: object,
+        seen: "_Seen",
     ) -> None:
         """Finish a write here that the external store did not (I5).
 
@@ -140,7 +160,7 @@ class Writing:
         """
         slow = outcome is Outcome.SLOW
         in_doubt = outcome is not Outcome.FAILED
-        if self._seen(draft.name) != seen:
+        if self._overtaken(draft.name, seen):
             if in_doubt:
                 self._late.orphan(draft.name, attempt, spool)
             return
