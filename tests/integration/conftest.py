@@ -1,4 +1,4 @@
-"""An engine on a real disk and a real journal, in front of a scripted external store."""
+"""An engine before a scripted external store, on a real disk; and a real server of the seed's kind."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.children import Child, upload_server
 from tests.support.net import eventually
 from tests.support.reports import Told
 from tests.support.scripted import ScriptedProbe, ScriptedStore
@@ -107,3 +108,12 @@ async def start(
 @pytest.fixture
 async def rig(start: Callable[..., object]) -> Rig:
     return await start()  # type: ignore[misc, return-value]
+
+
+@pytest.fixture
+async def upload(tmp_path: Path) -> AsyncIterator[Child]:
+    """A form-upload server as a process of its own, which may be killed."""
+    server = upload_server(tmp_path)
+    await server.start()
+    yield server
+    await server.kill()

@@ -5,7 +5,6 @@ import os
 import secrets
 
 import pytest
-from tests.support.children import upload_server
 from tests.support.cli import Cli, s3_settings, upload_settings
 
 ESCAPE = "\x1b"
@@ -17,14 +16,6 @@ def cli(tmp_path, seaweed, bucket):
     commands = Cli(tmp_path / "cli", **s3_settings(seaweed, bucket))
     yield commands
     commands.close()
-
-
-@pytest.fixture
-async def upload(tmp_path):
-    server = upload_server(tmp_path)
-    await server.start()
-    yield server
-    await server.kill()
 
 
 @pytest.fixture

@@ -9,19 +9,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.support.children import upload_server
 from tests.support.cli import Cli, upload_settings
 from tests.support.net import eventually
 
 ESCAPE = "\x1b"
-
-
-@pytest.fixture
-async def upload(tmp_path):
-    server = upload_server(tmp_path)
-    await server.start()
-    yield server
-    await server.kill()
 
 
 @pytest.fixture
