@@ -21,7 +21,7 @@ demo: $(READY) ## the main job on a real server: outage, recovery, proof (ARGS="
 
 test: $(READY) ## all tests (ARGS="-k journal")
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh --test-packages
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## lint, format, types
 	@$(BIN)/ruff check .

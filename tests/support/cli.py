@@ -53,6 +53,8 @@ class Cli:
             **settings,
         }
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+        if "PYTHONPATH" in os.environ:  # whoever tests another tree means its commands, too
+            self.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         self._children: list[subprocess.Popen[bytes]] = []
         self.edit()
 

@@ -31,7 +31,12 @@ async def look_at_storage(settings: Settings) -> AsyncIterator[Finding]:
                 return
         finding = await _look_at_writing(store, settings)
         yield finding
-        if isinstance(store, S3Store) and finding.verdict is not Verdict.BAD:
+    if not isinstance(store, S3Store) or finding.verdict is Verdict.BAD:
+        return
+    # Rivals for one key may wait for each other there for seconds (SeaweedFS 4.48): that is no fault.
+    patient = Timeouts(settings.health.timeout, CAPABILITIES_WITHIN)
+    async with aclosing(open_external(settings.external, patient)) as store:
+        if isinstance(store, S3Store):
             for each in await _look_at_capabilities(store, settings.writes.bucket):
                 yield each
 
