@@ -3,6 +3,7 @@
 Nothing here does I/O. `nobreak.core` imports this module and nothing else.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,15 +78,44 @@ class ObjectName:
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What identifies a body: its size in bytes and its MD5 in hexadecimal (S3's plain ETag)."""
+class Segment:
+    """A piece of a body that came in several: a part of a multipart upload.
+
+    `md5` in hexadecimal. `checksums`: further ones that came with it, by the name of their header.
+    """
 
     size: int
     md5: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies a body: its size in bytes and its MD5 in hexadecimal.
+
+    Of a body in segments, `md5` is the MD5 of their MD5s with their number after a hyphen. Both
+    forms are ETags of S3. `segments`: where those begin and end, for those who have to know.
+    """
+
+    size: int
+    md5: str
+    segments: tuple[Segment, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of_segments(cls, segments: tuple[Segment, ...]) -> "Fingerprint":
+        """The fingerprint of a body that is made of these."""
+        digests = b"".join(bytes.fromhex(each.md5) for each in segments)
+        md5 = hashlib.md5(digests, usedforsecurity=False).hexdigest()
+        return cls(sum(each.size for each in segments), f"{md5}-{len(segments)}", segments)
+
+    @property
+    def whole_md5(self) -> str | None:
+        """The MD5 of all bytes together; None for a body in segments."""
+        return None if "-" in self.md5 else self.md5
 
     @property
     def etag(self) -> str:
-        """The ETag of S3 for a body sent in one piece, without quotes."""
+        """The ETag of S3 for this body, without quotes."""
         return self.md5
 
 

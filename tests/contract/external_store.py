@@ -14,6 +14,7 @@ from tests.support.bodies import (
     ArrivedBody,
     ArrivingBody,
     FailingBody,
+    SegmentedBody,
     UnannouncedBody,
     fingerprint_of,
 )
@@ -58,6 +59,10 @@ async def keys_after(store: ExternalStore, bucket: str, *, prefix="", limit=1000
             return keys
 
 
+FIRST = b"first" * 1024 * 1100
+"""S3 takes no part but the last below 5 MiB."""
+
+
 class BrokenBodyError(Exception):
     pass
 
@@ -82,6 +87,17 @@ class ExternalStoreContract:
         info = await store.head(name, receipt=receipt)
         assert (info.name, info.size) == (name, len(content))
         assert abs(info.modified - datetime.now(UTC)) < timedelta(minutes=1)
+
+    async def test_a_body_in_segments_comes_back_as_one_and_is_confirmed(self, store, bucket):
+        """I3: by their boundaries, since nobody has the MD5 of the whole."""
+        name, body = ObjectName(bucket, "parts"), SegmentedBody(FIRST, TEXT)
+        receipt = await store.put(name, body, NOTHING)
+        assert await read(store, name, receipt) == FIRST + TEXT
+        assert await store.holds(name, body.fingerprint, receipt)
+        by_bytes = Receipt(receipt.remote)
+        other, same = SegmentedBody(FIRST, TEXT[::-1]), SegmentedBody(FIRST + TEXT[:1], TEXT[1:])
+        assert not await store.holds(name, other.fingerprint, by_bytes)
+        assert await store.holds(name, same.fingerprint, by_bytes)
 
     async def test_a_second_put_replaces_the_first(self, store, bucket):
         name = ObjectName(bucket, "k")

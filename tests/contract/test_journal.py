@@ -1,12 +1,13 @@
 """What every journal promises, whatever it is made of."""
 
 import asyncio
+import dataclasses
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.stores.interfaces import Draft, KeptBody, KeptSegment
 from nobreak.stores.sqlite.rows import prefix_end
 from nobreak.words import (
     Attributes,
@@ -15,6 +16,7 @@ from nobreak.words import (
     Fingerprint,
     ObjectName,
     Receipt,
+    Segment,
 )
 
 PUT, DELETE = EntryKind.PUT, EntryKind.DELETE
@@ -49,6 +51,42 @@ async def test_an_entry_comes_back_as_it_was_written(journal):
     assert (entry.kind, entry.size, entry.state) == (PUT, 5, EntryState.PENDING)
     assert entry.acked_at == NOW
     assert journal.body(entry) == KeptBody(inline=b"xxxxx")
+
+
+def segmented(key, *files):
+    segments = [
+        KeptSegment(file, Segment(size, f"{size:032x}", {"x-amz-checksum-crc32": "AAAAAA=="}))
+        for size, file in enumerate(files, 5)
+    ]
+    fingerprint = Fingerprint.of_segments(tuple(each.segment for each in segments))
+    return Draft(name(key), PUT, Attributes(), fingerprint, KeptBody(segments=tuple(segments)))
+
+
+async def test_a_body_in_segments_comes_back_and_leaves_with_all_its_files(journal):
+    draft = segmented("k", "f1", "f2", "f3")
+    entry = await add(journal, draft)
+    assert entry.fingerprint == draft.fingerprint
+    assert entry.fingerprint.etag.endswith("-3")
+    assert entry.fingerprint.whole_md5 is None
+    assert journal.body(entry) == draft.body
+    assert journal.body(entry).files == ("f1", "f2", "f3")
+    assert journal.tally().bytes == entry.size == 18
+    assert [journal.needs(file) for file in ("f1", "f3", "f4")] == [True, True, False]
+    left = await journal.confirm(entry, RECEIPT, NOW, 0.0)
+    assert left.files == ("f1", "f2", "f3")
+    assert not journal.needs("f1")
+    assert journal.body(entry) is None
+
+
+async def test_segments_that_settle_make_way_with_all_their_files(journal):
+    """I4: so do parked ones that a newer entry supersedes."""
+    doubtful = dataclasses.replace(segmented("k", "f1", "f2"), doubtful=True)
+    await journal.confirm(await add(journal, doubtful), RECEIPT, NOW, 10.0)
+    appended = await journal.append(segmented("k", "f3", "f4"), NOW)
+    assert appended.files == ("f1", "f2")
+    await journal.park(appended.entry, not_before=NOW, error="no")
+    left = await journal.confirm(await add(journal, put("k")), RECEIPT, NOW, 0.0)
+    assert left.files == ("f3", "f4")
 
 
 async def test_a_delete_has_no_body(journal):

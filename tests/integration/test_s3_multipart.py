@@ -11,6 +11,7 @@ from tests.support.bodies import (
     ArrivedBody,
     ArrivingBody,
     FailingBody,
+    SegmentedBody,
     UnannouncedBody,
     fingerprint_of,
 )
@@ -73,6 +74,21 @@ async def test_a_large_body_comes_back_and_is_confirmed_by_receipt_or_by_reading
     assert await store.holds(name, fingerprint_of(CONTENT), Receipt())
     assert not await store.holds(name, fingerprint_of(CONTENT[::-1]), Receipt())
     assert await uploads(store, bucket) == 0
+
+
+async def test_a_body_in_segments_keeps_its_boundaries_and_so_its_etag(s3_store, bucket):
+    """I3: the ETag that the client was given is the one that the server states afterwards."""
+    name, body = ObjectName(bucket, "parts"), SegmentedBody(CONTENT[: 5 * MIB + 3], b"x" * 9)
+    receipt = await s3_store.put(name, body, NOTHING)
+    info = await s3_store.head(name)
+    assert receipt.etag == info.etag == body.fingerprint.etag
+    assert info.etag.endswith("-2")
+
+
+async def test_a_large_body_that_came_in_one_piece_is_sent_in_one(s3_store, bucket):
+    body = ArrivingBody(bytes(65 * MIB))
+    receipt = await s3_store.put(ObjectName(bucket, "whole"), body, NOTHING)
+    assert receipt.etag == body.fingerprint.md5
 
 
 async def test_a_body_that_fails_midway_comes_out_as_it_is_and_its_upload_is_aborted(store, bucket):

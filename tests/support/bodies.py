@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-from nobreak.words import Fingerprint
+from nobreak.words import Fingerprint, Segment
 
 PIECE = 64 * 1024
 
@@ -24,6 +24,18 @@ class ArrivedBody:
 
     async def finished(self) -> Fingerprint:
         return fingerprint_of(self.content)
+
+
+class SegmentedBody(ArrivedBody):
+    """All bytes are here, in these pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__(b"".join(pieces))
+        segments = (Segment(len(each), fingerprint_of(each).md5) for each in pieces)
+        self.fingerprint: Fingerprint = Fingerprint.of_segments(tuple(segments))
+
+    async def finished(self) -> Fingerprint:
+        return self.fingerprint
 
 
 class ArrivingBody(ArrivedBody):

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from nobreak.errors import CorruptBodyError, LocalStoreError, NobreakError, OutOfSpaceError
-from nobreak.stores.interfaces import KeptBody
+from nobreak.stores.interfaces import KeptBody, KeptSegment
 from nobreak.stores.local import bodies as bodies_module
 from nobreak.stores.local import verified as verified_module
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import make_folder
 from nobreak.stores.local.spool import INLINE_MAX, MEMORY_MAX
-from nobreak.words import Fingerprint
+from nobreak.words import Fingerprint, Segment
 
 LARGE = 3 * 2**20 + 5
 
@@ -55,6 +55,12 @@ async def kept(bodies, content):
 async def read(bodies, body, expected, start=0, stop=None):
     async with aclosing(await bodies.open_kept(body, expected)) as reader:
         return b"".join([chunk async for chunk in reader.chunks(start, stop)])
+
+
+async def take(bodies, body, expected, start, stop, taken):
+    async with aclosing(await bodies.open_kept(body, expected)) as reader:
+        async for chunk in reader.chunks(start, stop):
+            taken += chunk
 
 
 def blob(folder, body):
@@ -203,6 +209,62 @@ async def test_what_left_the_journal_is_removed_also_when_it_is_gone_already(bod
     for _ in range(2):
         await bodies.remove([body.file for body in bodies_kept])
     assert not any(blob(tmp_path, body).exists() for body in bodies_kept)
+
+
+async def in_segments(bodies, *pieces):
+    """A body in segments, and its fingerprint."""
+    kept_segments = []
+    for piece in pieces:
+        async with aclosing(bodies.spool(len(piece))) as spool:
+            await spool.write(piece)
+            found = await spool.finish()
+            file = (await bodies.keep(spool, as_file=True)).file
+        kept_segments.append(KeptSegment(file, Segment(found.size, found.md5)))
+    body = KeptBody(segments=tuple(kept_segments))
+    return body, Fingerprint.of_segments(tuple(each.segment for each in kept_segments))
+
+
+@pytest.mark.parametrize("sizes", [(LARGE, 10, LARGE), (0,), (5, 0), (1,)])
+async def test_a_body_in_segments_is_read_as_one_whole_and_across_them(bodies, sizes):
+    pieces = [os.urandom(size) for size in sizes]
+    body, expected = await in_segments(bodies, *pieces)
+    content, before = b"".join(pieces), open_files()
+    assert expected.size == len(content)
+    assert expected.etag.endswith(f"-{len(sizes)}")
+    assert await read(bodies, body, expected) == content
+    for start, stop in ((0, 1), (LARGE - 3, LARGE + 12), (LARGE + 2, LARGE + 4), (3, None)):
+        assert await read(bodies, body, expected, start, stop) == content[start:stop]
+    async with aclosing(await bodies.open_kept(body, expected)) as reader:
+        assert await reader.finished() == reader.fingerprint == expected
+        assert [each.size for each in reader.fingerprint.segments] == list(sizes)
+        await reader.verify()
+    assert open_files() == before
+
+
+async def test_a_damaged_segment_is_never_given_and_spoils_no_other(bodies, tmp_path):
+    """I2, I7."""
+    pieces = [os.urandom(LARGE) for _ in range(3)]
+    body, expected = await in_segments(bodies, *pieces)
+    path = blob(tmp_path, KeptBody(file=body.files[1]))
+    with path.open("r+b") as file:
+        file.seek(7)
+        file.write(bytes([pieces[1][7] ^ 1]))
+    assert await read(bodies, body, expected, 0, LARGE) == pieces[0]
+    assert await read(bodies, body, expected, 2 * LARGE) == pieces[2]
+    for start, stop in ((0, None), (LARGE + 100, LARGE + 200)):
+        taken = bytearray()
+        with pytest.raises(CorruptBodyError):
+            await take(bodies, body, expected, start, stop, taken)
+        assert start + len(taken) < (2 * LARGE if start == 0 else LARGE + 101)
+    async with aclosing(await bodies.open_kept(body, expected)) as reader:
+        with pytest.raises(CorruptBodyError):
+            await reader.verify()
+    path.write_bytes(b"short")
+    with pytest.raises(CorruptBodyError, match="has 5 bytes"):
+        await bodies.open_kept(body, expected)
+    path.unlink()
+    with pytest.raises(CorruptBodyError, match="is gone"):
+        await bodies.open_kept(body, expected)
 
 
 def age(path, seconds):

@@ -5,11 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nobreak.stores.external.s3_xml import (
+    CompletedPart,
+    ListedUpload,
     XmlError,
     complete_upload,
     parse,
     read_error,
     read_list_page,
+    read_uploads,
 )
 
 
@@ -56,7 +59,23 @@ def test_encoded_keys_are_decoded_only_when_the_server_says_that_it_encoded_them
     assert read_list_page(plain).objects[0].key == "a+b%2Bc%0A"
 
 
-def test_the_order_of_parts_is_their_numbering():
-    root = parse(complete_upload(['"a"', '"b&<"']))
-    parts = [(part.text_of("PartNumber"), part.text_of("ETag")) for part in root.all("Part")]
-    assert parts == [("1", '"a"'), ("2", '"b&<"')]
+def test_parts_are_named_by_number_etag_and_checksum():
+    parts = [CompletedPart(1, '"a"'), CompletedPart(7, '"b&<"', {"x-amz-checksum-crc32": "AA=="})]
+    root = parse(complete_upload(parts))
+    named = [(part.text_of("PartNumber"), part.text_of("ETag")) for part in root.all("Part")]
+    assert named == [("1", '"a"'), ("7", '"b&<"')]
+    assert [part.text_of("ChecksumCRC32") for part in root.all("Part")] == ["", "AA=="]
+
+
+def test_uploads_under_way_are_read_with_what_continues_them():
+    item = "<Upload><Key>a+b%0A</Key><UploadId>u1</UploadId><Initiated>T</Initiated></Upload>"
+    more = "<IsTruncated>true</IsTruncated><NextKeyMarker>a%20b</NextKeyMarker>"
+    page = read_uploads(
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+        f"{item}{more}<NextUploadIdMarker>u1</NextUploadIdMarker>"
+        "</ListMultipartUploadsResult>".encode()
+    )
+    assert page.uploads == (ListedUpload("a b\n", "u1", "T"),)
+    assert (page.truncated, page.next_key, page.next_id) == (True, "a b", "u1")
+    with pytest.raises(XmlError):
+        read_uploads(b"<html/>")

@@ -1,12 +1,13 @@
 """Confirmed, then forgotten (I3): how an entry leaves the journal."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from nobreak.engine.context import Context
 from nobreak.errors import ExternalError, NotFoundError, RefusedError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Left
-from nobreak.words import Entry, ObjectName, Receipt
+from nobreak.words import Entry, Fingerprint, ObjectName, Receipt
 
 FORBIDDEN = 403
 
@@ -18,7 +19,8 @@ async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
     """
     external = context.external
     if entry.fingerprint is not None:
-        return await external.holds(entry.name, entry.fingerprint, receipt)
+        fingerprint = _with_segments(context, entry, entry.fingerprint)
+        return await external.holds(entry.name, fingerprint, receipt)
     if external.traits.chooses_names:
         return True  # the name is forgotten with the catalog's row: nobody can ask for it
     try:
@@ -32,6 +34,15 @@ async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
             raise
         return True
     return False
+
+
+def _with_segments(context: Context, entry: Entry, fingerprint: Fingerprint) -> Fingerprint:
+    """The same, with the boundaries that reading it back needs."""
+    if fingerprint.whole_md5 is not None:
+        return fingerprint
+    kept = context.journal.body(entry)
+    segments = tuple(each.segment for each in kept.segments) if kept else ()
+    return replace(fingerprint, segments=segments)
 
 
 async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: float) -> Left:

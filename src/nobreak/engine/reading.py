@@ -7,7 +7,7 @@ from dataclasses import replace
 from nobreak.engine.link import Link
 from nobreak.errors import CorruptBodyError, OutageError, OutageKind
 from nobreak.stores.external.base import Download, Traits
-from nobreak.stores.local.bodies import KeptReader
+from nobreak.stores.local.kept import KeptBytes
 from nobreak.words import ByteRange, ObjectInfo, Receipt
 
 LEAST = 0.05
@@ -23,7 +23,7 @@ class LocalReading:
     def __init__(
         self,
         info: ObjectInfo,
-        kept: KeptReader,
+        kept: KeptBytes,
         part: ByteRange,
         on_corrupt: Callable[[CorruptBodyError], None],
     ) -> None:

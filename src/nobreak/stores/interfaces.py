@@ -18,18 +18,34 @@ from nobreak.words import (
     ObjectName,
     Override,
     Receipt,
+    Segment,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class KeptBody:
-    """Where the bytes of an entry are: `inline` in the journal, or a fsynced `file`.
+class KeptSegment:
+    """A segment of a body, in a fsynced file of its own."""
 
-    Exactly one of the two is set. `file` is the name that the body store gave.
+    file: str
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBody:
+    """Where the bytes of an entry are: `inline` in the journal, in a fsynced `file`, or in several.
+
+    Exactly one of the three is set. `file` is the name that the body store gave.
     """
 
     inline: bytes | None = None
     file: str | None = None
+    segments: tuple[KeptSegment, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files."""
+        whole = () if self.file is None else (self.file,)
+        return (*whole, *(each.file for each in self.segments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from nobreak.errors import (
     RangeNotSatisfiableError,
     RefusedError,
 )
+from nobreak.stores.external.body_digest import BodyDigest
 from nobreak.stores.external.http import HttpClient, translated_errors
 from nobreak.words import (
     CONTENT_HEADERS,
@@ -129,13 +130,13 @@ async def look(
 
 async def read_back(download: HttpDownload, fingerprint: Fingerprint) -> bool:
     """Whether the download gives exactly these bytes; closes it."""
-    digest = hashlib.md5()
+    digest = BodyDigest(fingerprint.segments)
     async with aclosing(download):
         if download.info.size != fingerprint.size:
             return False
         async for chunk in download.chunks():
             digest.update(chunk)
-    return digest.hexdigest() == fingerprint.md5
+    return digest.fingerprint() == fingerprint
 
 
 def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> None:

@@ -19,7 +19,8 @@ from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_
 from nobreak.stores.external.s3_client import S3Client, read_answer
 from nobreak.stores.external.s3_headers import headers_of, md5_of, object_info
 from nobreak.stores.external.s3_listing import MAX_KEYS, S3Lister
-from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender
+from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender, Register
+from nobreak.stores.external.s3_uploads import S3Uploads
 from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
 from nobreak.stores.external.sending import exactly
 from nobreak.stores.external.sigv4 import Credentials
@@ -51,11 +52,14 @@ class S3Store:
         region: str,
         timeouts: Timeouts,
         plan: MultipartPlan | None = None,
+        register: Register | None = None,
     ) -> None:
         self._http = HttpClient(timeouts)
         self._client = S3Client(endpoint, Credentials(access_key, secret_key, region), self._http)
         self._plan = plan or MultipartPlan()
-        self._multipart = MultipartSender(self._client, self._plan)
+        self.uploads = S3Uploads(self._client)
+        """Multipart uploads, request by request."""
+        self._multipart = MultipartSender(self.uploads, self._plan, register)
         self._lister = S3Lister(self._client)
 
     @property
@@ -72,7 +76,7 @@ class S3Store:
         size = body.size
         if size is None:
             size = (await body.finished()).size
-        if size > self._plan.threshold:
+        if size > self._plan.threshold or (body.fingerprint and body.fingerprint.segments):
             return await self._multipart.put(name, body, size, headers)
         headers["content-length"] = str(size)
         if body.fingerprint is not None:
@@ -164,9 +168,9 @@ class S3Store:
             return False
         if info.size != fingerprint.size:
             return False
-        if stated is not None:
-            return stated == fingerprint.md5
-        if info.etag and info.etag == receipt.etag:
+        if stated is not None and fingerprint.whole_md5:
+            return stated == fingerprint.whole_md5
+        if info.etag and info.etag in {receipt.etag, fingerprint.etag}:
             return True
         try:
             return await read_back(await self.get(name), fingerprint)

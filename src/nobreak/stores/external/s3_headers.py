@@ -2,15 +2,18 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
 from nobreak.errors import InvalidRequestError
 from nobreak.stores.external.reading import http_date, plain_etag
-from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo, ObjectName
+from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo, ObjectName, Segment
 
 METADATA_PREFIX = "x-amz-meta-"
+CHECKSUM_PREFIX = "x-amz-checksum-"
+NO_CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"})
+"""Headers that begin like a checksum and are none."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -44,6 +47,32 @@ def attributes_of(headers: Mapping[str, str]) -> Attributes:
             if name.startswith(METADATA_PREFIX)
         },
     )
+
+
+def upload_headers(headers: Mapping[str, str], segments: Sequence[Segment]) -> dict[str, str]:
+    """The headers that begin an upload of these: a checksum is announced, and comes at the end.
+
+    Where a segment lacks it, nobody could check it, so it isn't announced.
+    """
+    found = {name: value for name, value in headers.items() if not _is_checksum(name)}
+    for name in filter(_is_checksum, headers):
+        if segments and all(name in each.checksums for each in segments):
+            found["x-amz-checksum-algorithm"] = name.removeprefix(CHECKSUM_PREFIX).upper()
+    if "x-amz-checksum-algorithm" not in found:
+        found.pop("x-amz-checksum-type", None)
+    return found
+
+
+def completion_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that complete an upload: the checksum of the whole, where it is one."""
+    if headers.get("x-amz-checksum-type") != "FULL_OBJECT":
+        return {}
+    return {name: headers[name] for name in headers if name.startswith(CHECKSUM_PREFIX)}
+
+
+def _is_checksum(name: str) -> bool:
+    """Whether this header has a checksum as its value."""
+    return name.startswith(CHECKSUM_PREFIX) and name not in NO_CHECKSUMS
 
 
 def _encode_metadata(value: str) -> str:

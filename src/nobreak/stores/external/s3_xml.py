@@ -1,6 +1,6 @@
 """S3's XML, read with expat: no document types, no entities of their own, bounded depth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 from xml.parsers import expat
@@ -135,13 +135,71 @@ def read_error(document: bytes) -> tuple[str, str]:
     return root.text_of("Code"), root.text_of("Message")
 
 
-def complete_upload(etags: Sequence[str]) -> bytes:
-    """The CompleteMultipartUpload of these parts, in order, numbered from one."""
-    parts = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
-        for number, etag in enumerate(etags, 1)
+@dataclass(frozen=True, slots=True)
+class CompletedPart:
+    """A part that an upload is completed from; `checksums` by the name of their header."""
+
+    number: int
+    etag: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+def complete_upload(parts: Sequence[CompletedPart]) -> bytes:
+    """The CompleteMultipartUpload of these parts, which are in order."""
+    elements = "".join(
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+        + "".join(map(_checksum, part.checksums.items()))
+        + "</Part>"
+        for part in parts
     )
-    return f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    return f"<CompleteMultipartUpload>{elements}</CompleteMultipartUpload>".encode()
+
+
+def checksum_element(header: str) -> str:
+    """The element that says what this header says: `ChecksumCRC32` for `x-amz-checksum-crc32`."""
+    return "Checksum" + header.removeprefix("x-amz-checksum-").upper()
+
+
+def _checksum(pair: tuple[str, str]) -> str:
+    element = checksum_element(pair[0])
+    return f"<{element}>{escape(pair[1])}</{element}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUpload:
+    """A multipart upload as ListMultipartUploads shows it; `initiated` is ISO 8601."""
+
+    key: str
+    upload_id: str
+    initiated: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadsPage:
+    """One answer of ListMultipartUploads; `next_key` and `next_id` are what continues it."""
+
+    uploads: tuple[ListedUpload, ...]
+    truncated: bool
+    next_key: str
+    next_id: str
+
+
+def read_uploads(document: bytes) -> UploadsPage:
+    """Read a ListMultipartUploadsResult. Raises `XmlError`. Keys as in `read_list_page`."""
+    root = _parse_as("ListMultipartUploadsResult", document)
+    decode = unquote_plus if root.text_of("EncodingType") == "url" else str
+    uploads = tuple(
+        ListedUpload(
+            decode(each.text_of("Key")), each.text_of("UploadId"), each.text_of("Initiated")
+        )
+        for each in root.all("Upload")
+    )
+    return UploadsPage(
+        uploads,
+        root.text_of("IsTruncated") == "true",
+        decode(root.text_of("NextKeyMarker")),
+        root.text_of("NextUploadIdMarker"),
+    )
 
 
 def bucket_location(region: str) -> bytes:

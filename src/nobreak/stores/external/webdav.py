@@ -87,7 +87,7 @@ class WebDavStore:
     async def put(self, name: ObjectName, body: Body, attributes: Attributes) -> Receipt:
         path = segments_of(name)
         headers = {"Content-Type": attributes.content_type}
-        if body.fingerprint is not None:
+        if body.fingerprint is not None and body.fingerprint.whole_md5:
             # ownCloud, Nextcloud and others compare it, and answer 400 when it differs.
             headers["OC-Checksum"] = f"MD5:{body.fingerprint.md5}"
         with nothing_changed():
@@ -138,8 +138,8 @@ class WebDavStore:
             if info.size != fingerprint.size:
                 return False
             stated = stated_md5(headers)
-            if stated:
-                return stated == fingerprint.md5
+            if stated and fingerprint.whole_md5:
+                return stated == fingerprint.whole_md5
             if info.etag == fingerprint.md5:
                 return True  # an ETag of another kind would be no MD5, so it proves nothing else
             return await read_back(await self.get(name, receipt=receipt), fingerprint)

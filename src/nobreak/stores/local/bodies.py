@@ -9,16 +9,18 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from nobreak.errors import CorruptBodyError, OutOfSpaceError
-from nobreak.stores.interfaces import KeptBody
+from nobreak.stores.interfaces import KeptBody, KeptSegment
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import fsync_folder, make_folder
+from nobreak.stores.local.kept import KeptBytes, KeptReader, SegmentedReader
 from nobreak.stores.local.room import Room
-from nobreak.stores.local.spool import CHUNK, INLINE_MAX, Spool
+from nobreak.stores.local.spool import INLINE_MAX, Spool
 from nobreak.stores.local.verified import Verified
 from nobreak.words import Fingerprint
 
@@ -51,12 +53,14 @@ class BodyStore:
         spool = Spool(self._disk, path, announced, lambda more: self._room.ask(spool, more))
         return spool
 
-    async def keep(self, spool: Spool) -> KeptBody:
+    async def keep(self, spool: Spool, *, as_file: bool = False) -> KeptBody:
         """Make a finished body durable (I1): its bytes, its name, and the folders just made.
 
-        Raises `OutOfSpaceError`, and `LocalStoreError` when the disk fails.
+        `as_file`: also a small one becomes a file. Raises `OutOfSpaceError`, and `LocalStoreError` when the disk fails.
         """
         self._room.ask(spool, spool.received - spool.written)
+        if as_file:
+            await spool.to_file()
         spool.mark_kept()
         if spool.path is None:
             if spool.received > INLINE_MAX:
@@ -75,30 +79,44 @@ class BodyStore:
         await self._disk.run(make_durable)
         return KeptBody(file=name)
 
-    async def open_kept(self, kept: KeptBody, fingerprint: Fingerprint) -> "KeptReader":
+    async def open_kept(self, kept: KeptBody, fingerprint: Fingerprint) -> KeptBytes:
         """The bytes of an entry. Raises `CorruptBodyError` when they are gone or damaged."""
+        if kept.segments:
+            await self._disk.run(lambda: self._check_there(kept.segments))
+            return SegmentedReader(kept.segments, self.open_segment)
         if kept.inline is not None:
             if hashlib.md5(kept.inline, usedforsecurity=False).hexdigest() != fingerprint.md5:
                 raise CorruptBodyError("the bytes in the journal are damaged")
             return KeptReader(self._disk, self._verified, fingerprint, inline=kept.inline)
-        path = self._path(kept.file or "")
+        return await self._open_file(kept.file or "", fingerprint)
+
+    async def open_segment(self, kept: KeptSegment) -> KeptReader:
+        """The bytes of one segment. Raises `CorruptBodyError`."""
+        segment = kept.segment
+        return await self._open_file(kept.file, Fingerprint(segment.size, segment.md5))
+
+    async def _open_file(self, name: str, fingerprint: Fingerprint) -> KeptReader:
+        path = self._path(name)
 
         def open_file() -> int:
-            descriptor = os.open(path, os.O_RDONLY)
-            size = os.fstat(descriptor).st_size
-            if size != fingerprint.size:
+            with _told_if_gone(path):
+                descriptor = os.open(path, os.O_RDONLY)
+            try:
+                _check_size(path, os.fstat(descriptor).st_size, fingerprint.size)
+            except CorruptBodyError:
                 os.close(descriptor)
-                raise CorruptBodyError(f"{path.name} has {size} bytes, not {fingerprint.size}")
+                raise
             return descriptor
 
-        def open_or_tell() -> int:
-            try:
-                return open_file()
-            except FileNotFoundError as error:
-                raise CorruptBodyError(f"{path.name} is gone") from error
-
-        descriptor = await self._disk.open(open_or_tell)
+        descriptor = await self._disk.open(open_file)
         return KeptReader(self._disk, self._verified, fingerprint, descriptor=descriptor)
+
+    def _check_there(self, segments: Iterable[KeptSegment]) -> None:
+        """Raise `CorruptBodyError` unless all files are there and have their size."""
+        for kept in segments:
+            path = self._path(kept.file)
+            with _told_if_gone(path):
+                _check_size(path, path.stat().st_size, kept.segment.size)
 
     async def remove(self, files: Iterable[str]) -> None:
         """Remove the files of entries that have left."""
@@ -123,6 +141,19 @@ class BodyStore:
         return self._blobs / name[:2] / name
 
 
+@contextmanager
+def _told_if_gone(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CorruptBodyError(f"{path.name} is gone") from error
+
+
+def _check_size(path: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise CorruptBodyError(f"{path.name} has {found} bytes, not {expected}")
+
+
 def _unlink(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
@@ -139,77 +170,3 @@ def _changed_at(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
-
-
-class KeptReader:
-    """The bytes of an entry, readable more than once; a `Body` for the drivers. Close it."""
-
-    def __init__(
-        self,
-        disk: Disk,
-        verified: Verified,
-        fingerprint: Fingerprint,
-        *,
-        inline: bytes | None = None,
-        descriptor: int | None = None,
-    ) -> None:
-        self._disk = disk
-        self._verified = verified
-        self._fingerprint = fingerprint
-        self._inline = inline
-        self._descriptor = descriptor
-
-    @property
-    def size(self) -> int:
-        return self._fingerprint.size
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._fingerprint
-
-    async def finished(self) -> Fingerprint:
-        """All bytes are here."""
-        return self._fingerprint
-
-    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from `start` to `stop`.
-
-        The whole body is hashed on its way: before its last chunk goes out damaged bytes raise
-        `CorruptBodyError`, so that nobody takes them for the object. Before a part of a file goes
-        out, all of it is hashed, once: a part looks complete to whoever gets it (I2).
-        """
-        end = self.size if stop is None else min(stop, self.size)
-        whole = start == 0 and end == self.size
-        if not whole and start < end and self._descriptor is not None:
-            await self._verified.check(self._descriptor, self._fingerprint)
-        digest = hashlib.md5(usedforsecurity=False)
-        at = start
-        while at < end:
-            chunk = await self._read(at, min(end, at + CHUNK))
-            if not chunk:
-                raise CorruptBodyError("the file ends too early")
-            at += len(chunk)
-            if whole:
-                digest.update(chunk)
-                if at == end and digest.hexdigest() != self._fingerprint.md5:
-                    raise CorruptBodyError("the file's bytes are damaged")
-            yield chunk
-
-    async def verify(self) -> None:
-        """Read and hash everything. Raises `CorruptBodyError`."""
-        if self._inline is None:
-            async for _chunk in self.chunks():
-                pass
-
-    async def _read(self, start: int, stop: int) -> bytes:
-        if self._inline is not None:
-            return self._inline[start:stop]
-        descriptor = self._descriptor
-        assert descriptor is not None, "open until aclose"  # noqa: S101
-        return await self._disk.run(lambda: os.pread(descriptor, stop - start, start))
-
-    async def aclose(self) -> None:
-        """Close the file. May be called twice."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            await self._disk.run(lambda: os.close(descriptor))

@@ -131,6 +131,14 @@ class Spool:
         self._wake()
         return fingerprint
 
+    async def to_file(self) -> None:
+        """Write what is still in memory to the spool file, also of a body that is finished.
+
+        Raises `OutOfSpaceError`, `LocalStoreError`.
+        """
+        if self._descriptor is None:
+            await self._flush(hash_it=self._fingerprint is None)
+
     def fail(self, error: BaseException) -> None:
         """The body will never be complete; whoever reads it gets `error`."""
         self._error = error
@@ -175,7 +183,7 @@ class Spool:
             return bytes(memoryview(self._buffer)[start:stop])
         return await self._disk.run(lambda: os.pread(descriptor, stop - start, start))
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, hash_it: bool = True) -> None:
         data = bytes(self._buffer)
         offset = self._flushed
         self._check_room(max(len(data), (self._announced or 0) - offset))
@@ -190,7 +198,8 @@ class Spool:
                 while view:
                     written = os.pwrite(self._file, view, at)
                     view, at = view[written:], at + written
-                self._hash.update(data)
+                if hash_it:
+                    self._hash.update(data)
                 return self._file
 
         self._descriptor = await self._disk.run(write)

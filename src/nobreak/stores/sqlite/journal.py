@@ -1,6 +1,7 @@
 """The journal in SQLite. What it promises stands in `nobreak.stores.interfaces.Journal`."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import apsw
 
@@ -12,6 +13,8 @@ from nobreak.stores.sqlite.rows import (
     attributes_text,
     entry_from,
     prefix_end,
+    segment_from,
+    segment_row,
 )
 from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
 
@@ -27,6 +30,9 @@ PAGE = (
     "AND seq = (SELECT max(seq) FROM entry WHERE bucket = e.bucket AND key = e.key) "
     "ORDER BY key LIMIT :limit"
 )
+SEGMENTS = "SELECT file, size, md5, checksums FROM segment WHERE seq = ? ORDER BY number"
+FILES = "SELECT file FROM entry WHERE seq = ? UNION ALL SELECT file FROM segment WHERE seq = ?"
+NEEDS = "SELECT 1 FROM entry WHERE file = ? UNION ALL SELECT 1 FROM segment WHERE file = ? LIMIT 1"
 INSERT = (
     "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
     "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,7 +46,7 @@ class SqliteJournal:
         self._database = database
 
     async def append(self, draft: Draft, now: float) -> Appended:
-        return await self._database.write(lambda writer: _append(writer, draft, now))
+        return await self._database.write(lambda writer: append_entry(writer, draft, now))
 
     def newest(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
@@ -60,7 +66,8 @@ class SqliteJournal:
         if not rows:
             return None
         file, inline = rows[0]
-        return KeptBody(inline=inline, file=file)
+        segments = self._database.read(SEGMENTS, (entry.seq,))
+        return KeptBody(inline, file, tuple(map(segment_from, segments)))
 
     def ready(self, now: float, limit: int) -> Sequence[Entry]:
         return [entry_from(row) for row in self._database.read(READY, (now, limit))]
@@ -152,19 +159,19 @@ class SqliteJournal:
 
     def needs(self, file: str) -> bool:
         """Whether an entry needs this body file."""
-        sql = "SELECT 1 FROM entry WHERE file = ? LIMIT 1"
-        return bool(self._database.read(sql, (file,)))
+        return bool(self._database.read(NEEDS, (file, file)))
 
 
 def _first(rows: Sequence[object]) -> Entry | None:
     return entry_from(rows[0]) if rows else None
 
 
-def _append(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
+def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
+    """Add an entry, within a transaction that may do more: see `Journal.append`."""
     name = (draft.name.bucket, draft.name.key)
-    settling = writer.execute(
-        "DELETE FROM entry WHERE bucket = ? AND key = ? AND state = 'settling' RETURNING file", name
-    ).fetchall()
+    sql = "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND state = 'settling'"
+    settling = cast("list[tuple[int]]", writer.execute(sql, name).fetchall())
+    files = _delete(writer, [seq for (seq,) in settling])
     waits = writer.execute(
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
     ).fetchone()
@@ -187,8 +194,19 @@ def _append(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     seq = writer.last_insert_rowid()
     if body is not None and body.inline is not None:
         writer.execute("INSERT INTO body VALUES (?, ?)", (seq, body.inline))
-    entry = entry_from(writer.execute(BY_SEQ, (seq,)).fetchone())
-    return Appended(entry, files=tuple(str(file) for (file,) in settling if file))
+    if body is not None and body.segments:
+        rows = (segment_row(seq, number, each) for number, each in enumerate(body.segments, 1))
+        writer.executemany("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return Appended(entry_from(writer.execute(BY_SEQ, (seq,)).fetchone()), files)
+
+
+def _delete(writer: apsw.Connection, numbers: Sequence[int]) -> tuple[str, ...]:
+    """Take these entries out; the files of their bodies."""
+    files: list[str] = []
+    for seq in numbers:
+        files += [str(file) for (file,) in writer.execute(FILES, (seq, seq)) if file]
+        writer.execute("DELETE FROM entry WHERE seq = ?", (seq,))
+    return tuple(files)
 
 
 def _confirm(
@@ -227,17 +245,16 @@ def _leave(writer: apsw.Connection, entry: Entry) -> Left:
 def _take_out(writer: apsw.Connection, entry: Entry, condition: str) -> Left:
     """Take those entries out that are of the same key and fulfil `condition`."""
     rows = writer.execute(
-        f"SELECT {ENTRY_COLUMNS}, file FROM entry "
-        f"WHERE bucket = :bucket AND key = :key AND {condition}",
+        f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = :bucket AND key = :key AND {condition}",
         {"bucket": entry.name.bucket, "key": entry.name.key, "seq": entry.seq},
     ).fetchall()
-    leaving = [(entry_from(row[:-1]), row[-1]) for row in rows]
-    writer.executemany("DELETE FROM entry WHERE seq = ?", [(left.seq,) for left, _ in leaving])
+    leaving = [entry_from(row) for row in rows]
+    files = _delete(writer, [left.seq for left in leaving])
     _promote(writer, entry.name)
     return Left(
-        gone=any(left.seq == entry.seq for left, _ in leaving),
-        files=tuple(str(file) for _, file in leaving if file),
-        superseded=tuple(left for left, _ in leaving if left.seq != entry.seq),
+        gone=any(left.seq == entry.seq for left in leaving),
+        files=files,
+        superseded=tuple(left for left in leaving if left.seq != entry.seq),
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from nobreak.stores.interfaces import KeptSegment
 from nobreak.words import (
     Attributes,
     Entry,
@@ -14,6 +15,7 @@ from nobreak.words import (
     ObjectInfo,
     ObjectName,
     Receipt,
+    Segment,
 )
 
 ENTRY_COLUMNS = (
@@ -44,6 +46,18 @@ def entry_from(row: Any) -> Entry:
         error=error,
         receipt=Receipt(remote, etag),
     )
+
+
+def segment_from(row: Any) -> KeptSegment:
+    """A segment from its file, size, MD5 and checksums."""
+    file, size, md5, checksums = row
+    return KeptSegment(file, Segment(size, md5, json.loads(checksums)))
+
+
+def segment_row(seq: int, number: int, kept: KeptSegment) -> tuple[int, int, str, int, str, str]:
+    """All columns of a segment."""
+    segment = kept.segment
+    return seq, number, kept.file, segment.size, segment.md5, json.dumps(dict(segment.checksums))
 
 
 def object_from(row: Any) -> tuple[ObjectInfo, Receipt]:

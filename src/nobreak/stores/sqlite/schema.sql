@@ -37,6 +37,19 @@ CREATE TABLE body (
     bytes BLOB NOT NULL
 ) STRICT;
 
+-- Bodies in segments: the parts of a multipart upload, each in a file of its own.
+CREATE TABLE segment (
+    seq       INTEGER NOT NULL REFERENCES entry (seq) ON DELETE CASCADE,
+    number    INTEGER NOT NULL,
+    file      TEXT    NOT NULL,
+    size      INTEGER NOT NULL,
+    md5       TEXT    NOT NULL,
+    -- Further checksums that came with it, as JSON, by the name of their header.
+    checksums TEXT    NOT NULL,
+    PRIMARY KEY (seq, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX segment_file ON segment (file);
+
 -- Counts kept by triggers: a status must not walk a journal of a million entries.
 CREATE TABLE tally (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
