@@ -1,7 +1,7 @@
 """nobreak put together: settings, reporting and the engine, as faces and applications use it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,6 +78,10 @@ class Nobreak:
     def settings(self) -> Settings:
         """The settings in force."""
         return self._opened.settings
+
+    def asked(self, follower: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the context lasts, `follower` hears of every SIGHUP: files are to be read again."""
+        return self._opened.asked(follower)
 
     @property
     def store(self) -> Store:

@@ -101,13 +101,13 @@ def test_a_wrong_file_is_refused_in_one_line_without_secrets(tmp_path, text, lin
     with pytest.raises(SettingsError) as caught:
         load_keys(path, Lang.EN)
     said = str(caught.value)
-    assert said.startswith(f"{path}: {line}")
+    assert said.startswith(f'NOBREAK_S3_KEYS_FILE="{path}": {line}')
     assert "\n" not in said
     assert "hidden" not in said
 
 
 def test_a_file_that_cant_be_read_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"none\.toml: não pode ser lido"):
+    with pytest.raises(SettingsError, match=r'none\.toml": não pode ser lido'):
         load_keys(tmp_path / "none.toml", Lang.PT_BR)
     (tmp_path / "bytes").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="can't be read"):

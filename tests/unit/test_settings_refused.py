@@ -47,6 +47,8 @@ BAD_VALUES = {
     "NOBREAK_S3_LISTEN": ["9000", ":9000", "::1:9000", "[::1]", "[x]:1", "h:65536", "h:", "a b:1"],
     "NOBREAK_API_LISTEN": ["*:1", "http://h:1"],
     "NOBREAK_ACCESS_KEY": ["a/b"],
+    "NOBREAK_S3_KEYS_FILE": ["a\0b"],
+    "NOBREAK_S3_DOMAIN": ["a b", "http://s3.host", "s3.host:9000", "-x"],
     "NOBREAK_PUBLIC_FILES": ["x"],
     "NOBREAK_LOG_FORMAT": ["xml"],
     "NOBREAK_LOG_MAX_BYTES": ["x"],

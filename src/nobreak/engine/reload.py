@@ -6,20 +6,15 @@ restart. An edit that is wrong is reported, and the old settings stay.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from nobreak.engine.watching import LOOK_EVERY, FileWatch
 from nobreak.errors import SettingsError
 from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings.build import health_settings
 from nobreak.settings.model import Settings
 from nobreak.settings.table import TABLE
-
-LOOK_EVERY = 1.0
-"""How often the file is looked at (seconds). An edit counts once two looks find it the same."""
-
-Signature = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,8 @@ def live_change(running: Settings, edited: Settings) -> LiveChange:
 class SettingsWatcher:
     """Watches the file that `settings` came from; `load` reads it again as it was read before.
 
-    `apply` is given the new settings, before they are reported as applied.
+    `apply` is given the new settings, before they are reported as applied. `followers` hear when
+    somebody asks.
     """
 
     def __init__(
@@ -58,17 +54,20 @@ class SettingsWatcher:
         apply: Callable[[Settings], Awaitable[None]],
         reporter: Reporter,
         look_every: float = LOOK_EVERY,
+        followers: Iterable[Callable[[], None]] = (),
     ) -> None:
         self._running = settings
         self._load = load
         self._apply = apply
         self._reporter = reporter
-        self._look_every = look_every
-        self._asked = asyncio.Event()
+        self._watch = FileWatch([settings.env_file], look_every)
+        self._followers = followers
 
     def ask(self) -> None:
-        """Read the settings again now, edited or not."""
-        self._asked.set()
+        """Read the settings again now, edited or not, and all files that they name."""
+        self._watch.ask()
+        for follower in self._followers:
+            follower()
 
     async def run(self, *, on_sighup: bool = False) -> None:
         """Watch until cancelled; `on_sighup`: SIGHUP to this process asks, too."""
@@ -76,32 +75,11 @@ class SettingsWatcher:
         if on_sighup:
             loop.add_signal_handler(signal.SIGHUP, self.ask)
         try:
-            await self._watch()
+            async for asked in self._watch.changes():
+                await self._reload(asked=asked)
         finally:
             if on_sighup:
                 loop.remove_signal_handler(signal.SIGHUP)
-
-    async def _watch(self) -> None:
-        # The first read is for an edit between the start and this moment.
-        known: Signature | str = "not read yet"
-        before = _signature(self._running.env_file)
-        while True:
-            asked = await self._pause()
-            seen = _signature(self._running.env_file)
-            if asked or seen == before != known:
-                known = seen
-                await self._reload(asked=asked)
-            before = seen
-
-    async def _pause(self) -> bool:
-        """Until the next look, or until asked: whether asked."""
-        try:
-            async with asyncio.timeout(self._look_every):
-                await self._asked.wait()
-        except TimeoutError:
-            return False
-        self._asked.clear()
-        return True
 
     async def _reload(self, *, asked: bool) -> None:
         try:
@@ -119,12 +97,3 @@ class SettingsWatcher:
             self._reporter.emit(EventKind.SETTINGS_NEED_RESTART, names=names)
         if asked and not (change.applied or change.needs_restart):
             self._reporter.emit(EventKind.SETTINGS_UNCHANGED)
-
-
-def _signature(path: Path) -> Signature:
-    """What changes when a file is edited in place or replaced; None: it isn't there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

@@ -5,8 +5,8 @@ when it dies, another takes over (I6).
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +55,7 @@ class Engine:
         self._leads = leads
         self._on_sighup = on_sighup
         self._reload = reload
+        self._followers: list[Callable[[], None]] = []
         self._leadership = Leadership(settings.local.data_dir / MONITOR_LOCK)
         self._stack = AsyncExitStack()
         self._context: Context | None = None
@@ -90,7 +91,13 @@ class Engine:
         canary = open_external(settings.external, Timeouts(settings.health.timeout))
         self._stack.push_async_callback(canary.aclose)
         leading = Leading(context, self._live, self._leadership, canary)
-        watcher = SettingsWatcher(settings, self._reload, self._apply, leading.as_reporter())
+        watcher = SettingsWatcher(
+            settings,
+            self._reload,
+            self._apply,
+            leading.as_reporter(),
+            followers=self._followers,
+        )
         tasks = [
             asyncio.create_task(leading.kept_up("lead", leading.run)),
             asyncio.create_task(watcher.run(on_sighup=self._on_sighup)),
@@ -123,6 +130,15 @@ class Engine:
         self._live.current = settings
         context = self._opened
         await apply_use_external(context.board, context.now(), use_external=settings.use_external)
+
+    @contextmanager
+    def asked(self, follower: Callable[[], None]) -> Iterator[None]:
+        """While the context lasts, `follower` hears of every SIGHUP, too."""
+        self._followers.append(follower)
+        try:
+            yield
+        finally:
+            self._followers.remove(follower)
 
     @property
     def settings(self) -> Settings:

@@ -65,6 +65,10 @@ class EventKind(StrEnum):
 
     API_STARTED = "api_started"
     S3_STARTED = "s3_started"
+    S3_KEYS_RELOADED = "s3_keys_reloaded"
+    S3_KEYS_REJECTED = "s3_keys_rejected"
+    S3_CERTIFICATE_RELOADED = "s3_certificate_reloaded"
+    S3_CERTIFICATE_REJECTED = "s3_certificate_rejected"
     SHUTTING_DOWN = "shutting_down"
     LOG_MOVED = "log_moved"
     LOG_UNWRITABLE = "log_unwritable"

@@ -238,6 +238,27 @@ _SERVICE: dict[K, tuple[Line, ...]] = {
     ),
     K.API_STARTED: (_info("🚀 API em {address}", "🚀 API on {address}"),),
     K.S3_STARTED: (_info("🚀 Gateway S3 em {address}", "🚀 S3 gateway on {address}"),),
+    K.S3_KEYS_RELOADED: (
+        _info("🔑 Chaves S3 relidas: {count} pares", "🔑 S3 keys read again: {count} pairs"),
+    ),
+    K.S3_KEYS_REJECTED: (
+        _error(
+            "❌ Chaves S3 recusadas, seguem as anteriores: {reason}",
+            "❌ S3 keys rejected, the old ones stay: {reason}",
+        ),
+    ),
+    K.S3_CERTIFICATE_RELOADED: (
+        _info(
+            "🔒 Certificado S3 relido, válido até {until}",
+            "🔒 S3 certificate read again, valid until {until}",
+        ),
+    ),
+    K.S3_CERTIFICATE_REJECTED: (
+        _error(
+            "❌ Certificado S3 recusado, segue o anterior: {reason}",
+            "❌ S3 certificate rejected, the old one stays: {reason}",
+        ),
+    ),
     K.SHUTTING_DOWN: (_info("👋 Encerrando ({reason})", "👋 Shutting down ({reason})"),),
     K.LOG_MOVED: (
         _warning(

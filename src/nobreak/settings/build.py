@@ -141,8 +141,15 @@ _NO_STORE = Text(
 
 def _s3(values: Values, external: ExternalSettings) -> S3Settings:
     access_key, secret_key = _pair(values, "NOBREAK")
+    _together(values, "NOBREAK_S3_TLS_CERT", "NOBREAK_S3_TLS_KEY")
     own = S3Settings(
-        listen=values["NOBREAK_S3_LISTEN"], access_key=access_key, secret_key=secret_key
+        listen=values["NOBREAK_S3_LISTEN"],
+        access_key=access_key,
+        secret_key=secret_key,
+        keys_file=values["NOBREAK_S3_KEYS_FILE"],
+        domain=values["NOBREAK_S3_DOMAIN"] or "",
+        tls_cert=values["NOBREAK_S3_TLS_CERT"],
+        tls_key=values["NOBREAK_S3_TLS_KEY"],
     )
     if access_key:
         return own
@@ -152,11 +159,16 @@ def _s3(values: Values, external: ExternalSettings) -> S3Settings:
 def _pair(values: Values, prefix: str) -> tuple[str, str]:
     """A pair of keys, both empty when neither is given."""
     names = (f"{prefix}_ACCESS_KEY", f"{prefix}_SECRET_KEY")
+    _together(values, *names)
+    access_key, secret_key = (values[name] or "" for name in names)
+    return access_key, secret_key
+
+
+def _together(values: Values, *names: str) -> None:
+    """Of two settings both must be given, or neither."""
     for name, other in (names, names[::-1]):
         if values[name] is None and values[other] is not None:
             _refuse(values, name, Text(f"falta, pois há {other}", f"missing beside {other}"))
-    access_key, secret_key = (values[name] or "" for name in names)
-    return access_key, secret_key
 
 
 def _fields(section: Section, values: Values) -> dict[str, Any]:

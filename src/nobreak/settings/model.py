@@ -100,11 +100,19 @@ class LocalSettings:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """The S3 face, and the pair that its clients sign with (empty: none was given anywhere)."""
+    """The S3 face, and the pair that its clients sign with (empty: none was given anywhere).
+
+    `keys_file`: further pairs. `domain` empty: no bucket is named by a host. `tls_cert` and
+    `tls_key`: both, or neither.
+    """
 
     listen: Address
     access_key: str
     secret_key: str = field(repr=False)
+    keys_file: Path | None = None
+    domain: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

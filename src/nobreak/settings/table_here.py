@@ -1,7 +1,7 @@
 """The settings of this machine: writes, disk, faces, log and language."""
 
 from nobreak.lang import Lang, Text
-from nobreak.settings.addresses import listen
+from nobreak.settings.addresses import host, listen
 from nobreak.settings.kinds import choice, flag, matching, path, seconds, size, whole
 from nobreak.settings.model import LogFormat
 from nobreak.settings.row import ACCESS_KEY, DAY, HOUR, NONE, SECRET, Section, Setting
@@ -125,6 +125,47 @@ S3 = Section(
             Text("A chave secreta desse par", "The secret key of that pair"),
             Text("o par do storage externo", "the external store's pair"),
             secret=True,
+        ),
+        Setting(
+            "NOBREAK_S3_KEYS_FILE",
+            "keys_file",
+            path(),
+            "",
+            Text(
+                "Arquivo TOML com mais pares de chaves e seus limites; relido quando muda",
+                "A TOML file with more key pairs and their limits; read again when it changes",
+            ),
+            NONE,
+        ),
+        Setting(
+            "NOBREAK_S3_DOMAIN",
+            "domain",
+            host(),
+            "",
+            Text(
+                "Domínio em que `bucket.domínio` é o endereço de um bucket",
+                "The domain in which `bucket.domain` is a bucket's address",
+            ),
+            NONE,
+        ),
+        Setting(
+            "NOBREAK_S3_TLS_CERT",
+            "tls_cert",
+            path(),
+            "",
+            Text(
+                "Certificado (PEM, com a cadeia) para HTTPS; relido quando muda",
+                "Certificate (PEM, with its chain) for HTTPS; read again when it changes",
+            ),
+            Text("sem TLS", "no TLS"),
+        ),
+        Setting(
+            "NOBREAK_S3_TLS_KEY",
+            "tls_key",
+            path(),
+            "",
+            Text("A chave desse certificado, sem senha", "The certificate's key, unencrypted"),
+            Text("sem TLS", "no TLS"),
         ),
     ),
 )

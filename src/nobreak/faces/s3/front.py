@@ -39,6 +39,10 @@ class Front:
             Operation.LIST_OBJECTS_V2: lists.objects,
         }
 
+    def use_keys(self, keys: KeyRing) -> None:
+        """From now on these are the keys."""
+        self._keys = keys
+
     async def answer(
         self,
         request: S3Request,

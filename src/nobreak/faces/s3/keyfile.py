@@ -67,7 +67,9 @@ def load_keys(path: Path, lang: Lang, others: Iterable[KeyPair] = ()) -> KeyRing
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _refused(path, Text("não pode ser lido", "can't be read"), lang) from error
+        reason = (isinstance(error, OSError) and error.strerror) or "UTF-8"
+        what = Text(f"não pode ser lido ({reason})", f"can't be read ({reason})")
+        raise _refused(path, what, lang) from None
     pairs = [*others, *parse_keys(text, path, lang)]
     names = [pair.access_key for pair in pairs]
     for name in names:
@@ -118,4 +120,5 @@ def _pair(entry: Mapping[str, Any], number: int, path: Path, lang: Lang) -> KeyP
 
 
 def _refused(path: Path, what: Text, lang: Lang) -> SettingsError:
-    return SettingsError(f"{printable(str(path))}: {printable(what.within(lang))}")
+    line = f'NOBREAK_S3_KEYS_FILE="{printable(str(path))}": {printable(what.within(lang))}'
+    return SettingsError(line)

@@ -34,6 +34,11 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyRing) and self._pairs == other._pairs
+
+    __hash__ = None  # type: ignore[assignment]
+
     def pair(self, access_key: str) -> KeyPair:
         """The pair of this access key. Raises `S3Error` (`InvalidAccessKeyId`)."""
         found = self._pairs.get(access_key)

@@ -1,31 +1,37 @@
 """The S3 front on aiohttp's server: parses HTTP, streams both ways, and knows nothing of S3."""
 
+import asyncio
 import contextlib
 import errno
 import logging
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
+from aiohttp.web_protocol import RequestPayloadError
 
 from nobreak.app import Nobreak
+from nobreak.engine.watching import FileWatch
 from nobreak.errors import NobreakError, SettingsError
 from nobreak.faces.s3.addressing import read_request
 from nobreak.faces.s3.answer import XML, Answer
 from nobreak.faces.s3.errors import error_headers, error_xml, status_of, translated
 from nobreak.faces.s3.front import Front
-from nobreak.faces.s3.keyring import KeyPair, KeyRing
-from nobreak.faces.s3.request import S3Request
+from nobreak.faces.s3.keyring import KeyRing
+from nobreak.faces.s3.limits import limits_of, open_files
+from nobreak.faces.s3.listening import Listener
+from nobreak.faces.s3.live_files import follow_certificate, follow_keys, read_keys
+from nobreak.faces.s3.patience import MAX_HEAD_BYTES, MAX_LINE_BYTES, PatientHandler, request_id
+from nobreak.faces.s3.refusing import head_too_large, identified, raw_answer, too_many
+from nobreak.faces.s3.request import S3Error
+from nobreak.faces.s3.tls import Certificate
 from nobreak.lang import Text
 from nobreak.reporting.events import EventKind
 from nobreak.settings import Address, Settings
 
-MAX_LINE_BYTES = 16 * 1024
-"""A key of 1,024 bytes, percent-encoded, and a presigned query."""
-MAX_HEADER_BYTES = 16 * 1024
 IDLE = 75.0
 """How long a connection may idle between two requests (seconds)."""
 GRACE = 5.0
@@ -38,44 +44,92 @@ async def s3_server(nobreak: Nobreak) -> AsyncIterator[Address | None]:
     """Serve S3 for as long as the context lasts; yields where it listens, or None.
 
     None: nobody has given a key pair that clients could sign with (an upload server needs none).
-    Raises `SettingsError` when it can't listen there. Port 0: any free one.
+    Raises `SettingsError` for bad files, and when it can't listen there. Port 0: any free one.
     """
     settings = nobreak.settings
-    if not settings.s3.access_key:
+    keys = read_keys(settings)
+    if not len(keys):
         yield None
         return
     settings.check_s3_listen()
-    keys = KeyRing([KeyPair(settings.s3.access_key, settings.s3.secret_key)])
-    carrier = Carrier(Front(nobreak, keys), nobreak)
-    server = web.Server(
-        carrier.handle,
+    certificate = _certificate(settings)
+    front = Front(nobreak, keys)
+    limits = limits_of(open_files())
+    manager = web.Server(Carrier(front, nobreak, limits.requests).handle)
+    listener: Listener[PatientHandler] = Listener(
+        lambda: _handler(manager, listener.gone),
+        most=limits.connections,
+        refusal=lambda: raw_answer(too_many(), request_id()),
+        tls=certificate.context if certificate else None,
+    )
+    address = await _listen(listener, settings)
+    followers = _follow_files(nobreak, front, keys, certificate)
+    scheme = "https" if certificate else "http"
+    nobreak.reporting.hub.emit(EventKind.S3_STARTED, address=f"{scheme}://{address}")
+    try:
+        with contextlib.ExitStack() as stack:
+            for watch, _task in followers:
+                stack.enter_context(nobreak.asked(watch.ask))
+            yield address
+    finally:
+        for _watch, task in followers:
+            task.cancel()
+        await listener.close()
+        manager.pre_shutdown()
+        await manager.shutdown(GRACE)
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    s3 = settings.s3
+    if s3.tls_cert is None or s3.tls_key is None:
+        return None
+    return Certificate(s3.tls_cert, s3.tls_key, settings.reporting.lang)
+
+
+def _handler(manager: web.Server, gone: Callable[[PatientHandler], None]) -> PatientHandler:
+    """The protocol of a new connection."""
+    return PatientHandler(
+        manager,
+        gone=gone,
+        loop=asyncio.get_running_loop(),
         max_line_size=MAX_LINE_BYTES,
-        max_field_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_LINE_BYTES,
         keepalive_timeout=IDLE,
+        auto_decompress=False,  # what was compressed by the client is the object
         access_log=None,
         logger=_quiet_logger(),
     )
-    runner = web.ServerRunner(server, shutdown_timeout=GRACE, handle_signals=False)
-    await runner.setup()
-    try:
-        address = await _listen(runner, settings)
-        nobreak.reporting.hub.emit(EventKind.S3_STARTED, address=f"http://{address}")
-        yield address
-    finally:
-        await runner.cleanup()
 
 
-async def _listen(runner: web.ServerRunner, settings: Settings) -> Address:
+def _follow_files(
+    nobreak: Nobreak, front: Front, keys: KeyRing, certificate: Certificate | None
+) -> list[tuple[FileWatch, asyncio.Task[None]]]:
+    """Read the files of keys and certificate again when they change."""
+    settings, hub = nobreak.settings, nobreak.reporting.hub
+    followers = []
+    if settings.s3.keys_file is not None:
+        watch = FileWatch([settings.s3.keys_file])
+        work = follow_keys(watch, settings, keys, front.use_keys, hub)
+        followers.append((watch, asyncio.create_task(work)))
+    if certificate is not None:
+        watch = FileWatch(certificate.paths)
+        work = follow_certificate(watch, certificate, hub)
+        followers.append((watch, asyncio.create_task(work)))
+    return followers
+
+
+async def _listen(listener: Listener[PatientHandler], settings: Settings) -> Address:
     wanted = settings.s3.listen
     try:
-        await web.TCPSite(runner, wanted.host, wanted.port).start()
+        port = await listener.start(wanted.host, wanted.port)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         reason = _TAKEN.within(settings.reporting.lang) if taken else error.strerror or str(error)
         raise SettingsError(f'NOBREAK_S3_LISTEN="{wanted}": {reason}') from error
-    return Address(wanted.host, runner.addresses[0][1])
+    return Address(wanted.host, port)
 
 
+@cache
 def _quiet_logger() -> logging.Logger:
     """Strangers' broken requests are answered, not logged."""
     logger = logging.getLogger("nobreak.s3.http")
@@ -84,34 +138,47 @@ def _quiet_logger() -> logging.Logger:
 
 
 class Carrier:
-    """Between aiohttp's requests and the front."""
+    """Between aiohttp's requests and the front. `most`: requests answered at the same time."""
 
-    def __init__(self, front: Front, nobreak: Nobreak) -> None:
+    def __init__(self, front: Front, nobreak: Nobreak, most: int) -> None:
         self._front = front
         self._nobreak = nobreak
+        self._domain = nobreak.settings.s3.domain
+        self._most = most
+        self._busy = 0
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Every answer has an `x-amz-request-id`."""
-        request_id = secrets.token_hex(8).upper()
+        identity = request_id()
         raw_path, _, raw_query = http.raw_path.partition("?")
+        self._busy += 1
         try:
-            request = read_request(http.method, raw_path, raw_query, _headers(http))
-            answer = await self._answer(http, request)
-        except Exception as error:  # noqa: BLE001 - every failure is an answer
-            answer = self._refusal(error, raw_path, request_id)
-        try:
-            return await _send(http, answer, request_id)
+            try:
+                answer = await self._answer(http, raw_path, raw_query)
+            except Exception as error:  # noqa: BLE001 - every failure is an answer
+                answer = self._refusal(error, raw_path, identity)
+            try:
+                return await _send(http, answer, identity)
+            finally:
+                if answer.close is not None:
+                    await answer.close()
         finally:
-            if answer.close is not None:
-                await answer.close()
+            self._busy -= 1
 
-    async def _answer(self, http: web.BaseRequest, request: S3Request) -> Answer:
+    async def _answer(self, http: web.BaseRequest, raw_path: str, raw_query: str) -> Answer:
+        if self._busy > self._most:
+            raise too_many()
+        request = read_request(
+            http.method, raw_path, raw_query, _headers(http), domain=self._domain
+        )
         return await self._front.answer(
             request, _body(http), http.content_length, datetime.now(UTC)
         )
 
     def _refusal(self, error: Exception, raw_path: str, request_id: str) -> Answer:
         """An error as an answer. One that nobody raised on purpose is told to the operator."""
+        if isinstance(error, RequestPayloadError):  # the framing of its body is broken
+            error = S3Error("IncompleteBody")
         if not isinstance(error, NobreakError | ConnectionError):
             self._nobreak.reporting.hub.emit(
                 EventKind.UNEXPECTED_ERROR, where="s3", reason=repr(error)
@@ -123,11 +190,15 @@ class Carrier:
 
 
 def _headers(http: web.BaseRequest) -> dict[str, str]:
-    """Names in lower case, values of a repeated header joined."""
+    """Names in lower case, values of a repeated header joined. Raises `S3Error`."""
     headers: dict[str, str] = {}
+    size = len(http.raw_path)
     for name, value in http.headers.items():
+        size += len(name) + len(value)
         lowered = name.lower()
         headers[lowered] = f"{headers[lowered]},{value}" if lowered in headers else value
+    if size > MAX_HEAD_BYTES:
+        raise head_too_large()
     return headers
 
 
@@ -141,9 +212,9 @@ async def _body(http: web.BaseRequest) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _send(http: web.BaseRequest, answer: Answer, request_id: str) -> web.StreamResponse:
+async def _send(http: web.BaseRequest, answer: Answer, identity: str) -> web.StreamResponse:
     """Send an answer. One that fails in the middle is cut off, never taken for the whole."""
-    headers = {**answer.headers, "x-amz-request-id": request_id}
+    headers = {"server": "nobreak", **answer.headers, **identified(identity)}
     whole = isinstance(answer.body, bytes)
     if whole and not (http.method == "HEAD" and "content-length" in headers):
         headers.pop("content-length", None)

@@ -12,6 +12,7 @@ from nobreak.faces.cli.doctor.disk import look_at_disk, look_at_log
 from nobreak.faces.cli.doctor.finding import SIGNS, Finding, Verdict, bad
 from nobreak.faces.cli.doctor.network import look_at_network
 from nobreak.faces.cli.doctor.process import look_at_journal, look_at_limits
+from nobreak.faces.cli.doctor.s3_files import look_at_s3_files
 from nobreak.faces.cli.doctor.storage import look_at_storage
 from nobreak.faces.cli.failing import DONE, FAILED
 from nobreak.faces.cli.group import Command
@@ -53,6 +54,7 @@ async def _examine() -> list[Finding]:
         return [bad(KEY, SUBJECT, str(error), said("corrija e repita", "correct it and repeat"))]
     here = itertools.chain(
         look_at_settings(settings),
+        look_at_s3_files(settings),
         look_at_limits(),
         look_at_disk(settings),
         look_at_log(settings),
