@@ -46,6 +46,14 @@ class WritePolicy(StrEnum):
     BACK = "back"
 
 
+class OnConflict(StrEnum):
+    """Whose version stays when somebody else changed an object that a write of ours waits for."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    KEEP_BOTH = "keep-both"
+
+
 class EntryKind(StrEnum):
     """What a journal entry does to its object."""
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
+from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
 from nobreak.engine.progress import Progress
 from nobreak.errors import (
@@ -46,6 +47,7 @@ class Drain:
         self._pace = Pace(context.writes.drain_concurrency)
         self._sending: dict[ObjectName, asyncio.Task[None]] = {}
         self._progress = Progress(context)
+        self._conflicts = Conflicts(context)
         self._calm_since: float | None = None
         self._clock_at: float | None = None
 
@@ -181,6 +183,9 @@ class Drain:
         if entry.state is EntryState.SETTLING:
             return await self._settle(entry)
         known = context.catalog.get(entry.name)
+        if await self._conflicts.theirs_stays(entry, known):
+            await self._forget(entry)
+            return True
         receipt = await self._apply(entry, known[1] if known else None)
         if not await holds(context, entry, receipt):
             detail = "the external store holds something else"
@@ -196,14 +201,17 @@ class Drain:
         """Look again at what was in doubt: an older request may have landed (I4)."""
         held = await holds(self._context, entry, entry.receipt)
         if held:
-            left = await self._context.journal.forget(entry)
-            await clear_away(self._context, left)
-            self._progress.count(entry, gone=left.gone)
+            await self._forget(entry)
         else:
             await self._context.journal.defer(
                 entry, not_before=0.0, error="overwritten by an older request", in_doubt=True
             )
         return held
+
+    async def _forget(self, entry: Entry) -> None:
+        left = await self._context.journal.forget(entry)
+        await clear_away(self._context, left)
+        self._progress.count(entry, gone=left.gone)
 
     async def _apply(self, entry: Entry, known: Receipt | None) -> Receipt:
         """Do on the external store what the entry says; `known`: what it had before."""

@@ -50,6 +50,10 @@ class EventKind(StrEnum):
     ENTRY_PARKED = "entry_parked"
     ENTRY_RETRIED = "entry_retried"
     ENTRY_SUPERSEDED = "entry_superseded"
+    CONFLICT_OURS = "conflict_ours"
+    CONFLICT_THEIRS = "conflict_theirs"
+    CONFLICT_DELETED = "conflict_deleted"
+    CONFLICT_KEPT_BOTH = "conflict_kept_both"
 
     DISK_FULL = "disk_full"
     DISK_OK = "disk_ok"

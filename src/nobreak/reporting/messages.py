@@ -188,6 +188,30 @@ _JOURNAL: dict[K, tuple[Line, ...]] = {
             "♻️ Superseded by a newer version: {name}",
         ),
     ),
+    K.CONFLICT_OURS: (
+        _warning(
+            "⚔️ Conflito: {name} foi mudado por outros no servidor externo; fica a nossa versão",
+            "⚔️ Conflict: {name} was changed by others on the external server; ours stays",
+        ),
+    ),
+    K.CONFLICT_THEIRS: (
+        _warning(
+            "⚔️ Conflito: {name} foi mudado por outros no servidor externo; a versão deles fica, a nossa foi descartada",
+            "⚔️ Conflict: {name} was changed by others on the external server; theirs stays, ours was dropped",
+        ),
+    ),
+    K.CONFLICT_DELETED: (
+        _warning(
+            "⚔️ Conflito: {name} foi apagado por outros no servidor externo; fica a nossa versão",
+            "⚔️ Conflict: {name} was deleted by others on the external server; ours stays",
+        ),
+    ),
+    K.CONFLICT_KEPT_BOTH: (
+        _warning(
+            "⚔️ Conflito: {name} foi mudado por outros no servidor externo; a versão deles está em {copy}",
+            "⚔️ Conflict: {name} was changed by others on the external server; theirs is at {copy}",
+        ),
+    ),
     K.DISK_FULL: (
         _error(
             "🚨 DISCO LOCAL CHEIO ({reason}, livres {free:bytes}): novas gravações recusadas",

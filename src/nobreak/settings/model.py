@@ -13,7 +13,7 @@ from typing import Any
 from nobreak.errors import SettingsError
 from nobreak.lang import Lang, Text
 from nobreak.settings.addresses import Address
-from nobreak.words import WritePolicy
+from nobreak.words import OnConflict, WritePolicy
 
 
 class Probe(StrEnum):
@@ -87,6 +87,7 @@ class WriteSettings:
     divert_after: float
     settle: float
     drain_concurrency: int
+    on_conflict: OnConflict
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from nobreak.settings.addresses import host, listen
 from nobreak.settings.kinds import choice, flag, matching, path, seconds, size, whole
 from nobreak.settings.model import LogFormat
 from nobreak.settings.row import ACCESS_KEY, DAY, HOUR, NONE, SECRET, Section, Setting
-from nobreak.words import WritePolicy
+from nobreak.words import OnConflict, WritePolicy
 
 _BUCKET = matching(
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
@@ -62,6 +62,16 @@ WRITES = Section(
             whole(1, 1024),
             "16",
             Text("Objetos devolvidos ao mesmo tempo", "Objects given back at the same time"),
+        ),
+        Setting(
+            "NOBREAK_ON_CONFLICT",
+            "on_conflict",
+            choice(*OnConflict),
+            "keep-both",
+            Text(
+                "Se outra pessoa mudou no externo o que espera aqui: `ours`: fica o nosso; `theirs`: fica o de lá; `keep-both`: o nosso, e o de lá numa cópia",
+                "If somebody else changed there what waits here: `ours` stays, `theirs` stays, or `keep-both`: ours, and theirs as a copy",
+            ),
         ),
     ),
 )
