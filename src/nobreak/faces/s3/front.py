@@ -7,16 +7,18 @@ from nobreak.app import Nobreak
 from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer
 from nobreak.faces.s3.auth import authenticate
-from nobreak.faces.s3.hoisting import effective_headers
+from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.keyring import KeyRing
 from nobreak.faces.s3.lists import Lists
 from nobreak.faces.s3.objects import Objects
-from nobreak.faces.s3.operations import RULES, Operation, classify
+from nobreak.faces.s3.operations import RULES, BodyKind, Operation, classify
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.payload import payload_decoder
 from nobreak.faces.s3.request import S3Error, S3Request
 
+METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
+"""The methods of S3. What it knows of the last one needs no signature, and is not for us."""
 Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
 
 
@@ -51,9 +53,13 @@ class Front:
         now: datetime,
     ) -> Answer:
         """The answer to a request. Raises `S3Error` and nobreak's own errors."""
+        if request.method not in METHODS:
+            raise S3Error("MethodNotAllowed")
+        check_header_values(request)
         verified = authenticate(request, self._keys, now)
         operation = classify(request)
         self._check_allowed(verified.access_key, operation, request)
+        _check_length(operation, request, content_length)
         of_body = operation is not Operation.COMPLETE_MULTIPART_UPLOAD
         decoder = payload_decoder(verified, request.headers, of_body=of_body)
         incoming = Incoming(decoder, body, content_length)
@@ -71,3 +77,11 @@ class Front:
             allowed = self._keys.allowed(access_key, write=False, bucket=bucket)
         if not allowed:
             raise S3Error("AccessDenied", "Access Denied")
+
+
+def _check_length(operation: Operation, request: S3Request, content_length: int | None) -> None:
+    """An object whose length nobody announced, in any way, would be an empty one by accident."""
+    rule = RULES.get(operation)
+    holds_object = rule is not None and rule.body is BodyKind.OBJECT
+    if holds_object and content_length is None and "transfer-encoding" not in request.headers:
+        raise S3Error("MissingContentLength")

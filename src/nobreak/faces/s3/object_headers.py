@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import format_datetime
 
-from nobreak.faces.s3.hoisting import effective_headers
+from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.stores.external.s3_headers import METADATA_PREFIX, headers_of
 from nobreak.stores.external.s3_headers import attributes_of as attributes_of_headers
@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def attributes_of(request: S3Request) -> Attributes:
     """What a PUT says of its object. Raises `S3Error` `MetadataTooLarge`, `InvalidArgument`."""
     headers = {
-        name: _text(value)
+        name: as_text(value)
         for name, value in effective_headers(request).items()
         if name in CONTENT_HEADERS or name.startswith(METADATA_PREFIX)
     }
@@ -96,12 +96,3 @@ def _without_transport(headers: Mapping[str, str]) -> dict[str, str]:
     kept = ",".join(each for each in codings if each and each.lower() != "aws-chunked")
     others = {name: value for name, value in headers.items() if name != "content-encoding"}
     return {**others, "content-encoding": kept} if kept else others
-
-
-def _text(value: str) -> str:
-    """A header's value; bytes that are not UTF-8 (surrogates here) mean Latin-1."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from nobreak.engine.forwarding import Forwarded, Forwarding
 from nobreak.faces.s3.answer import Answer
-from nobreak.faces.s3.hoisting import effective_headers
+from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.request import S3Request
 from nobreak.words import ObjectName
@@ -76,7 +76,7 @@ class Passing:
 def passed_headers(request: S3Request) -> dict[str, str]:
     """The headers that the external store is to see."""
     kept = {
-        name: value
+        name: as_text(value)
         for name, value in effective_headers(request).items()
         if name not in HOP_BY_HOP and name not in OF_THE_SENDER
     }

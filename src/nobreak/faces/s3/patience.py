@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from nobreak.faces.s3.answer import XML
 from nobreak.faces.s3.errors import error_headers, error_xml, status_of
@@ -47,7 +48,6 @@ class PatientHandler(RequestHandler):
         "_marked_at",
         "_marked_bytes",
         "_marked_request",
-        "_received",
         "_wire",
     )
 
@@ -59,7 +59,6 @@ class PatientHandler(RequestHandler):
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
         self._head_bytes = 0
-        self._received = 0
         self._marked_at = 0.0
         self._marked_bytes = 0
         self._marked_request = 0
@@ -78,13 +77,23 @@ class PatientHandler(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head or of a body; none, when aiohttp goes on with what it has."""
-        self._received += len(data)
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
             self._head_since, self._head_bytes = None, 0
-        elif data and self._current_request is None and not self._messages:
+            self._break_body()
+        elif data and self._waiter is not None and not self._waiter.done():
             self._wait_for_head(len(data))
+
+    def _break_body(self) -> None:
+        """What can't be parsed inside of a body is the end of it; aiohttp would wait for ever."""
+        request = self._current_request
+        if (
+            request is not None
+            and not request.content.is_eof()
+            and not isinstance(self._messages[-1][0], RawRequestMessage)
+        ):
+            request.content.set_exception(RequestPayloadError())
 
     def _wait_for_head(self, size: int) -> None:
         """A head has begun and isn't whole."""
@@ -114,7 +123,8 @@ class PatientHandler(RequestHandler):
     ) -> None:
         """Whether enough comes and goes, if it is the client that we wait for."""
         reads = not request.content.is_eof() and not self._reading_paused
-        moved = self._received + request.writer.output_size - wire.get_write_buffer_size()
+        sent = request.writer.output_size - wire.get_write_buffer_size()
+        moved = request.content.total_bytes + sent  # the frames of a body count for nothing
         enough = not 0 <= moved - self._marked_bytes < LEAST_BYTES
         begun = self._marked_request != self._request_count
         if begun or enough or not (reads or self.writing_paused):

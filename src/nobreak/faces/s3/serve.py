@@ -34,6 +34,8 @@ from nobreak.settings import Address, Settings
 
 IDLE = 75.0
 """How long a connection may idle between two requests (seconds)."""
+LINGER = 2.0
+"""How long what is left of a refused body is read, so that the client sees its answer (seconds)."""
 GRACE = 5.0
 """What requests under way get when the server stops (seconds)."""
 _TAKEN = Text("a porta já está em uso", "the port is already in use")
@@ -95,6 +97,7 @@ def _handler(manager: web.Server, gone: Callable[[PatientHandler], None]) -> Pat
         max_line_size=MAX_LINE_BYTES,
         max_field_size=MAX_LINE_BYTES,
         keepalive_timeout=IDLE,
+        lingering_time=LINGER,
         auto_decompress=False,  # what was compressed by the client is the object
         access_log=None,
         logger=_quiet_logger(),
@@ -168,6 +171,8 @@ class Carrier:
     async def _answer(self, http: web.BaseRequest, raw_path: str, raw_query: str) -> Answer:
         if self._busy > self._most:
             raise too_many()
+        if http.version < HttpVersion11 and "transfer-encoding" in http.headers:
+            raise S3Error("BadRequest", "HTTP/1.0 has no Transfer-Encoding.")
         request = read_request(
             http.method, raw_path, raw_query, _headers(http), domain=self._domain
         )
