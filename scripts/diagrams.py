@@ -51,9 +51,15 @@ def transition_table() -> str:
 def routing_table() -> str:
     """Where each operation goes, for write-through; equal rows folded into one."""
     folded: dict[tuple[Operation, Step], list[str]] = {}
-    for operation, link, held in product(Operation, Link, Held):
-        step = route(operation, link, held, WritePolicy.THROUGH)
-        folded.setdefault((operation, step), []).append(f"{link} + {held}")
+    for operation, link, held, complete in product(Operation, Link, Held, (False, True)):
+        step = route(operation, link, held, WritePolicy.THROUGH, complete=complete)
+        matters = step is not route(
+            operation, link, held, WritePolicy.THROUGH, complete=not complete
+        )
+        if complete and not matters:
+            continue
+        known = f" + {'complete' if complete else 'incomplete'} catalog" if matters else ""
+        folded.setdefault((operation, step), []).append(f"{link} + {held}{known}")
     rows = [
         [operation, step, "; ".join(conditions)] for (operation, step), conditions in folded.items()
     ]

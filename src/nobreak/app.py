@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health
+from nobreak.engine.indexing import Indexing
 from nobreak.engine.runtime import Engine
 from nobreak.engine.store import Store
 from nobreak.reporting.events import Sink
@@ -92,6 +93,11 @@ class Nobreak:
     def forwarding(self) -> Forwarding:
         """Requests passed on to an S3 store as they are."""
         return self._opened.forwarding
+
+    @property
+    def indexing(self) -> Indexing:
+        """Scans of the external store, for lists in an outage."""
+        return self._opened.indexing
 
     @property
     def journal(self) -> Journal:

@@ -171,6 +171,29 @@ async def test_an_application_that_changed_one_url_never_notices_an_outage(outag
     assert (kept["ContentType"], kept["Metadata"]) == ("image/png", {"a": "b"})
 
 
+async def test_lists_go_on_in_an_outage_once_they_were_read(outage):
+    """I2: also what was copied, deleted and written past the store and the journal."""
+    front = outage.front
+    for key in ("a/1", "a-1", "b", "gone"):
+        await front.call("put_object", Key=key, Body=b"x")
+    await outage.direct.call("put_object", Key="by others", Body=b"x")
+    await outage.nobreak.indexing.scan(BUCKET)
+    source = {"Bucket": BUCKET, "Key": "b"}
+    await front.call("copy_object", Key="copy", CopySource=source)
+    await front.call("delete_object", Key="gone")
+    await outage.begin()
+    await front.call("put_object", Key="during", Body=b"x")
+    await front.call("delete_object", Key="b")
+    found = await front.keys()
+    assert found == ["a-1", "a/1", "by others", "copy", "during"]
+    folded = await front.call("list_objects", Delimiter="/", MaxKeys=2)
+    assert [each["Key"] for each in folded["Contents"]] == ["a-1"]
+    assert [each["Prefix"] for each in folded["CommonPrefixes"]] == ["a/"]
+    assert folded["IsTruncated"]
+    await outage.end()
+    assert sorted(await outage.direct.keys()) == found
+
+
 async def test_what_cannot_be_answered_truthfully_in_an_outage_is_slow_down_at_once(outage):
     """I2, I5."""
     await outage.front.call("put_object", Key="there", Body=b"x")

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import pytest
 
-from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.interfaces import Board, Catalog, Index, Journal
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
 
 
@@ -17,12 +18,16 @@ class Ledger(NamedTuple):
     journal: Journal
     catalog: Catalog
     board: Board
+    index: Index
 
 
 @pytest.fixture(params=["sqlite"])
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     database = await Database.open(tmp_path / "journal.db")
-    yield Ledger(SqliteJournal(database), SqliteCatalog(database), SqliteBoard(database))
+    index = SqliteIndex(database)
+    yield Ledger(
+        SqliteJournal(database), SqliteCatalog(database, index), SqliteBoard(database), index
+    )
     await database.aclose()
 
 
@@ -39,3 +44,8 @@ def catalog(ledger: Ledger) -> Catalog:
 @pytest.fixture
 def board(ledger: Ledger) -> Board:
     return ledger.board
+
+
+@pytest.fixture
+def index(ledger: Ledger) -> Index:
+    return ledger.index

@@ -126,7 +126,7 @@ async def test_one_key_is_replayed_in_order_and_keys_side_by_side(journal):
 
 async def test_confirmed_is_forgotten_and_known_to_the_catalog(ledger):
     """I3."""
-    journal, catalog, _ = ledger
+    journal, catalog = ledger.journal, ledger.catalog
     entry = await add(journal, put("k", 4, file="some-file"))
     left = await journal.confirm(entry, RECEIPT, NOW, settle=30)
     assert (left.gone, left.files, left.superseded) == (True, ("some-file",), ())

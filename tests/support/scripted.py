@@ -7,12 +7,12 @@ each of the next requests; when it is empty, `always` applies.
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from nobreak.errors import NotFoundError, OutageError, OutageKind, RangeNotSatisfiableError
-from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.base import Body, Listing, Traits, pages_in_order
 from nobreak.stores.external.checks import CheckResult, FailureKind
 from nobreak.words import (
     Attributes,
@@ -138,6 +138,9 @@ class ScriptedStore:
         )
         names = [n for n in names if n.key.encode() > start_after.encode()]
         return Listing(tuple(self._info(n) for n in names[:limit]), len(names) > limit)
+
+    def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        return pages_in_order(self, bucket)
 
     async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
         await self._act("holds", name)

@@ -151,7 +151,7 @@ async def test_closing_finishes_what_is_queued(path):
     gate = await Gate(database).closed()
     waiting = [asyncio.ensure_future(database.write(add(str(n)))) for n in range(5)]
     await asyncio.sleep(0)
-    database.write_soon(add("soon"))
+    database.write_soon(add("soon"), pytest.fail)
     closing = asyncio.ensure_future(database.aclose())
     await asyncio.sleep(0.01)
     await gate.let()
@@ -166,7 +166,7 @@ async def test_who_writes_after_the_close_is_told_so_and_does_not_wait_for_ever(
     await database.aclose()
     with pytest.raises(LocalStoreError, match="closed"):
         await asyncio.wait_for(database.write(add("late")), 2)
-    database.write_soon(add("late"))
+    database.write_soon(add("late"), pytest.fail)
 
 
 async def test_who_gives_up_waiting_disturbs_nobody(database, path):
@@ -272,5 +272,5 @@ async def test_what_is_no_journal_is_refused_in_one_line(tmp_path):
 
 
 async def test_what_is_remembered_soon_comes_with_one_of_the_next_commits(database, path):
-    database.write_soon(add("soon"))
+    database.write_soon(add("soon"), pytest.fail)
     await eventually(lambda: reasons(path) == ["soon"])

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 
+import apsw
 import pytest
 from tests.support.net import eventually
 
@@ -15,6 +16,8 @@ from nobreak.engine.journal_file import (
 from nobreak.errors import LocalStoreError
 from nobreak.stores.sqlite import database as database_module
 from nobreak.stores.sqlite.database import DamagedJournalError, Database
+
+PAGE = 4096
 
 
 @pytest.fixture
@@ -107,9 +110,13 @@ def damage(path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+    reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    roots = [root for (root,) in reader.execute("SELECT rootpage FROM sqlite_schema") if root]
+    reader.close()
     with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xff" * (path.stat().st_size - 4096))
+        for root in roots:  # and not the schema itself: the file can still be opened
+            file.seek((root - 1) * PAGE)
+            file.write(b"\xff" * PAGE)
 
 
 async def test_damage_that_is_met_on_the_way_is_told_once(folder, told, tell):
@@ -131,7 +138,7 @@ async def test_damage_that_only_a_write_meets_is_told(folder, told, tell):
     await made(folder)
     damage(folder / JOURNAL_FILE)
     database = await open_database(folder, tell)
-    database.write_soon(add)
+    database.write_soon(add, pytest.fail)
     await eventually(lambda: told)
     await database.aclose()
 

@@ -10,12 +10,12 @@ from nobreak.words import EntryKind, Mode, WritePolicy
 
 READS = [Operation.GET, Operation.HEAD]
 WRITES = [Operation.PUT, Operation.DELETE]
-ROWS = list(product(Operation, Link, Held, WritePolicy))
+ROWS = list(product(Operation, Link, Held, WritePolicy, [False, True]))
 
 
-@pytest.mark.parametrize(("operation", "state", "held", "policy"), ROWS)
-def test_every_row_keeps_the_invariants(operation, state, held, policy):
-    step = route(operation, state, held, policy)
+@pytest.mark.parametrize(("operation", "state", "held", "policy", "complete"), ROWS)
+def test_every_row_keeps_the_invariants(operation, state, held, policy, complete):
+    step = route(operation, state, held, policy, complete=complete)
     if state is not Link.OPEN:
         assert step not in {Step.TRY_EXTERNAL, Step.MERGE}, "I5: nobody tries a dead server"
     if operation in WRITES:
@@ -34,7 +34,8 @@ def test_every_row_keeps_the_invariants(operation, state, held, policy):
         else:
             assert step is Step.REFUSE, "I2: an honest 503, never a guess"
     else:
-        assert step in {Step.MERGE, Step.REFUSE}, "I2: no list that hides an object"
+        assert step in {Step.MERGE, Step.CATALOG, Step.REFUSE}, "I2: no list that hides an object"
+        assert complete or step is not Step.CATALOG, "I2: only who knows all may list here"
 
 
 @pytest.mark.parametrize(("operation", "outcome"), list(product(Operation, Outcome)))

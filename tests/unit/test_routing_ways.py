@@ -20,6 +20,7 @@ def test_a_list_is_answered_while_the_external_store_can_be_asked(held):
     assert route(Operation.LIST, Link.OPEN, held, THROUGH) is Step.MERGE
     for link in (Link.SUSPECT, Link.CLOSED):
         assert route(Operation.LIST, link, held, THROUGH) is Step.REFUSE
+        assert route(Operation.LIST, link, held, THROUGH, complete=True) is Step.CATALOG
 
 
 def test_however_often_the_drain_failed_it_opens_again_by_one_for_one():

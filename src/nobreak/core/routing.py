@@ -58,6 +58,7 @@ class Step(StrEnum):
     ANSWER_HERE = "answer from the journal"
     NOT_FOUND = "answer: not found"
     MERGE = "external list, with the journal merged in"
+    CATALOG = "list from the complete catalog, with the journal merged in"
     REFUSE = "answer: unavailable, retry later"
 
 
@@ -89,14 +90,18 @@ def link(mode: Mode, *, trusted: bool) -> Link:
     return Link.OPEN if trusted else Link.SUSPECT
 
 
-def route(operation: Operation, link: Link, held: Held, policy: WritePolicy) -> Step:
-    """Where an operation goes first.
+def route(
+    operation: Operation, link: Link, held: Held, policy: WritePolicy, *, complete: bool = False
+) -> Step:
+    """Where an operation goes first. `complete`: the catalog holds all objects of the bucket.
 
     A key that the journal holds is answered here in every mode, and written here, so that its
     writes keep one order (I4). Nobody tries a server that is not trusted (I5).
     """
     if operation is Operation.LIST:
-        return Step.MERGE if link is Link.OPEN else Step.REFUSE
+        if link is Link.OPEN:
+            return Step.MERGE
+        return Step.CATALOG if complete else Step.REFUSE
     if operation.writes:
         direct = held is Held.NOTHING and link is Link.OPEN and policy is WritePolicy.THROUGH
         return Step.TRY_EXTERNAL if direct else Step.JOURNAL

@@ -38,6 +38,7 @@ class Companions:
         while True:
             if await asyncio.to_thread(self._somebody_died):
                 await self._context.board.update(lambda old: (replace(old, crashed=True), None))
+                await self._context.index.doubt()
             await self._second_opinion()
             await asyncio.sleep(LOOK_EVERY)
 

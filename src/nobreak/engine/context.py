@@ -9,7 +9,7 @@ from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import Reporter
 from nobreak.settings.model import WriteSettings
 from nobreak.stores.external.base import ExternalStore
-from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.interfaces import Board, Catalog, Index, Journal
 from nobreak.stores.local.bodies import BodyStore
 
 
@@ -20,6 +20,7 @@ class Context:
     external: ExternalStore
     journal: Journal
     catalog: Catalog
+    index: Index
     board: Board
     bodies: BodyStore
     link: Link

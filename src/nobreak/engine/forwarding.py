@@ -5,13 +5,15 @@ that only the external store knows. Writes of objects go through the `Store`, wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import aiohttp
 
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
+from nobreak.engine.indexing import look_at
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
 from nobreak.stores.external.http import RequestBody
 from nobreak.stores.external.s3 import S3Store
@@ -76,6 +78,22 @@ class Forwarding:
     def holds_back(self, name: ObjectName) -> bool:
         """Whether the journal has something of this key: then the external store must not answer."""
         return self._context.journal.newest(name) is not None
+
+    async def changed(self, name: ObjectName, *, gone: bool, sure: bool) -> None:
+        """A request that was passed on changed an object; or, without a key, any of its bucket.
+
+        `gone`: it deleted the bucket; `sure`: it was answered with success.
+        """
+        if name.key:
+            await look_at(self._context, name)
+        elif gone and sure:
+            await self._context.index.forget(name.bucket)
+        elif self._context.index.follows(name.bucket):
+            await self._context.index.doubt(name.bucket)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it after the request, whose client has gone."""
+        self._context.background.start(work)
 
     async def send(
         self,

@@ -14,6 +14,7 @@ from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
 from nobreak.engine.doubts import Doubts
+from nobreak.engine.indexing import look_at
 from nobreak.errors import ExternalError
 from nobreak.stores.local.spool import Spool
 from nobreak.words import Entry, ObjectName, Receipt
@@ -77,8 +78,11 @@ class LateAttempts:
 
     async def _fear(self, name: ObjectName, attempt: AnyAttempt) -> None:
         try:
-            if await self._end_of(attempt) in {Outcome.SLOW, Outcome.UNKNOWN}:
+            outcome = await self._end_of(attempt)
+            if outcome in {Outcome.SLOW, Outcome.UNKNOWN}:
                 await asyncio.sleep(self._context.writes.settle)
+            if outcome is not Outcome.ANSWERED:
+                await look_at(self._context, name)
         finally:
             self._doubts.end(name)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from nobreak.engine.announcing import Announcer
 from nobreak.engine.context import Context
 from nobreak.engine.drain import Drain
+from nobreak.engine.indexing import Indexer
 from nobreak.engine.leader import Leadership
 from nobreak.engine.live import LiveSettings
 from nobreak.engine.monitor import Monitor
@@ -77,6 +78,7 @@ class Leading:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.kept_up("monitor", monitor.run))
                 tasks.create_task(self.kept_up("drain", Drain(self._context).run))
+                tasks.create_task(self.kept_up("index", Indexer(self._context).run))
                 tasks.create_task(self.kept_up("sweep", self._sweep))
                 tasks.create_task(self.kept_up("title", self._show_title))
         finally:

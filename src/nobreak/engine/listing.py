@@ -24,9 +24,11 @@ class Overlay:
 
 
 async def list_page(
-    context: Context, bucket: str, prefix: str, start_after: str, limit: int
+    context: Context, bucket: str, prefix: str, start_after: str, limit: int, *, catalog: bool
 ) -> Listing:
     """One merged page; it may hold fewer than `limit` objects and still be truncated.
+
+    `catalog`: the catalog holds all objects and is asked instead of the external store.
 
     Deletes that hide all of a page make it look at the next, so a truncated page is never empty.
     Raises `OutageError`.
@@ -34,20 +36,25 @@ async def list_page(
     while True:
         entries = context.journal.page(bucket, prefix, start_after, limit)
         overlay = Overlay(entries, truncated=len(entries) == limit)
-        below = await _external_page(context, bucket, prefix, start_after, limit)
+        look = _catalog_page if catalog else _external_page
+        below = await look(context, bucket, prefix, start_after, limit)
         merged, reached = merge(below, overlay, limit)
         if merged.objects or not merged.truncated:
             return merged
         start_after = reached
 
 
+async def _catalog_page(
+    context: Context, bucket: str, prefix: str, start_after: str, limit: int
+) -> Listing:
+    rows = context.catalog.page(bucket, prefix, start_after, limit)
+    return Listing(tuple(info for info, _receipt in rows), truncated=len(rows) == limit)
+
+
 async def _external_page(
     context: Context, bucket: str, prefix: str, start_after: str, limit: int
 ) -> Listing:
     external, catalog = context.external, context.catalog
-    if not external.traits.lists:
-        rows = catalog.page(bucket, prefix, start_after, limit)
-        return Listing(tuple(info for info, _receipt in rows), truncated=len(rows) == limit)
     listing = await read_within(
         external.list(bucket, prefix=prefix, start_after=start_after, limit=limit),
         context.writes.divert_after,

@@ -19,6 +19,7 @@ from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.catalog import SqliteCatalog
+from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
 
 CONNECT_WITHIN = 1.0
@@ -43,8 +44,12 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         database = await open_database(folder, room.journal_damaged)
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
+        index = SqliteIndex(database)
         if stack.enter_context(present(folder)):
             await board.update(lambda notice: (replace(notice, crashed=True), None))
+            await (
+                index.doubt()
+            )  # what the dead process had confirmed may not have been written down
         bodies = BodyStore(disk, used=lambda: journal.tally().bytes)
         await bodies.open()
         external = open_external(
@@ -61,7 +66,8 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         yield Context(
             external=external,
             journal=journal,
-            catalog=SqliteCatalog(database),
+            catalog=SqliteCatalog(database, index),
+            index=index,
             board=board,
             bodies=bodies,
             link=Link(board, background),

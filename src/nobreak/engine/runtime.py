@@ -16,6 +16,7 @@ from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
 from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health, HealthCheck
+from nobreak.engine.indexing import Indexing
 from nobreak.engine.leader import MONITOR_LOCK, Leadership
 from nobreak.engine.leading import Leading
 from nobreak.engine.live import LiveSettings
@@ -156,6 +157,11 @@ class Engine:
     def forwarding(self) -> Forwarding:
         """Requests passed on to an S3 store as they are."""
         return Forwarding(self._opened)
+
+    @property
+    def indexing(self) -> Indexing:
+        """Scans of the external store, for lists in an outage."""
+        return Indexing(self._opened)
 
     @property
     def journal(self) -> Journal:

@@ -147,15 +147,21 @@ class Store:
     ) -> Listing:
         """At most `limit` objects in the byte order of their keys, journalled ones merged in.
 
-        Raises `UnavailableError` while the external store is away: it alone knows all (I2).
+        Raises `UnavailableError` while the external store is away, unless the catalog knows all (I2).
         """
-        step = self._step(Operation.LIST, ObjectName(bucket, ""))
         lists = self._context.external.traits.lists
-        if lists and step is not Step.MERGE:
+        complete = not lists or self._context.index.is_complete(bucket)
+        step = self._step(Operation.LIST, ObjectName(bucket, ""), complete=complete)
+        if step is Step.REFUSE:
             raise UnavailableError("the external store is away, and only it knows all objects")
         try:
             listing = await list_page(
-                self._context, bucket, prefix, start_after, max(1, min(limit, MAX_PAGE))
+                self._context,
+                bucket,
+                prefix,
+                start_after,
+                max(1, min(limit, MAX_PAGE)),
+                catalog=not lists or step is Step.CATALOG,
             )
         except OutageError as error:
             raise self._failed(ObjectName(bucket, prefix), error) from error
@@ -176,13 +182,14 @@ class Store:
     def _patience(self) -> float:
         return self._context.writes.divert_after
 
-    def _step(self, operation: Operation, name: ObjectName) -> Step:
+    def _step(self, operation: Operation, name: ObjectName, *, complete: bool = False) -> Step:
         """Ask the routing table."""
         newest = self._context.journal.newest(name)
         held = Held.of(newest.kind if newest else None)
         if held is Held.NOTHING and name in self._doubts:
             held = Held.DOUBT
-        return route(operation, self._context.link.state(), held, self._context.writes.policy)
+        state, policy = self._context.link.state(), self._context.writes.policy
+        return route(operation, state, held, policy, complete=complete)
 
     def _refuse_unless_external(self, name: ObjectName, step: Step) -> None:
         if step is Step.NOT_FOUND:

@@ -105,7 +105,7 @@ class Writing:
                 raise attempt.answer
             if step is not Next.ACKNOWLEDGE:
                 await self._divert(Draft(name, EntryKind.DELETE), outcome, attempt, None, seen)
-            elif known:
+            elif known or context.index.follows(name.bucket):
                 await context.catalog.remove(name)
 
     async def delete_here(self, name: ObjectName) -> None:

@@ -179,6 +179,61 @@ class Catalog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Indexed:
+    """A bucket of the index. `scanned_at`: seconds since the epoch, None while it isn't complete.
+
+    `due`: a scan is wanted; `objects`: how many the catalog holds.
+    """
+
+    bucket: str
+    scanned_at: float | None
+    due: bool
+    scanning: bool
+    objects: int
+
+
+class Index(Protocol):
+    """Which buckets the catalog holds every object of, so that it can answer for them (I2).
+
+    A scan reads a bucket once; from its beginning on, every change of the catalog by live writes wins
+    over what the scan saw, and keeps the bucket complete.
+    """
+
+    def is_complete(self, bucket: str) -> bool:
+        """Whether the catalog holds every object of this bucket."""
+
+    def follows(self, bucket: str) -> bool:
+        """Whether this bucket was ever to be scanned: then no change of it may be missed."""
+
+    def buckets(self) -> Sequence[Indexed]:
+        """All buckets of the index, by name. Counts their objects: for people to look at."""
+
+    def due(self) -> Sequence[str]:
+        """The buckets that a scan is wanted of, and none is under way."""
+
+    async def begin_scan(self, bucket: str) -> int:
+        """A scan begins, and ends any other one of this bucket; its number."""
+
+    async def take_page(self, bucket: str, scan: int, objects: Sequence[ObjectInfo]) -> bool:
+        """Take in what a scan saw, where no live write came between. False: the scan was ended."""
+
+    async def end_scan(self, bucket: str, scan: int, now: float) -> bool:
+        """All was seen: what was not is gone, and the bucket is complete. False: as above."""
+
+    async def abandon_scan(self, bucket: str, scan: int) -> None:
+        """This scan failed: another one is wanted."""
+
+    async def doubt(self, bucket: str | None = None) -> None:
+        """A change may have been missed: not complete before the next scan. None: all buckets."""
+
+    async def revalidate(self) -> None:
+        """Others may have written: want a scan of every bucket, which stay complete meanwhile."""
+
+    async def forget(self, bucket: str) -> None:
+        """The bucket is gone, and so are its objects."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What stands on the board: one machine, one mode (I6).
 

@@ -32,6 +32,13 @@ COMMANDS = {
         _AT + "drain",
         said("Acompanha a devolução até o fim.", "See everything given back."),
     ),
+    "index": Row(
+        _AT + "index",
+        said(
+            "Lê as listas do servidor externo, para tê-las numa queda.",
+            "Read the external server's lists, to have them in an outage.",
+        ),
+    ),
     "logs": Row(_AT + "logs", said("Mostra o log de saúde.", "Show the health log.")),
     "cp": Row(
         _AT + "cp",

@@ -1,9 +1,13 @@
 """Requests that the external store answers itself: all of S3 that nobreak has no part in."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from nobreak.engine.forwarding import Forwarded, Forwarding
+from nobreak.errors import OutageError
 from nobreak.faces.s3.answer import Answer
+from nobreak.faces.s3.effects import Effect, effect_of
 from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.request import S3Request
@@ -43,6 +47,7 @@ OF_THE_SENDER = frozenset(
 )
 """Headers that belong to the client's signature and framing: both are made anew."""
 SIGNATURE_V2 = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
+REDIRECT = 300
 UNSENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -55,14 +60,33 @@ class Passing:
     async def on(self, request: S3Request, body: Incoming, *, of_object: bool = False) -> Answer:
         """The external store's own answer. Raises `UnavailableError`, `OutageError`.
 
-        `of_object`: what answers anything but an object, or a refusal, is no S3 server.
+        `of_object`: what answers anything but an object, or a refusal, is no S3 server. A write is
+        answered only when the catalog has been told of it.
         """
+        effect = effect_of(request)
+        if effect is Effect.NONE:
+            return answer_of(await self._sent(request, body, of_object=of_object))
+        name = ObjectName(request.bucket or "", request.key or "")
+        changed = partial(self._forwarding.changed, name, gone=effect is Effect.BUCKET_GONE)
+        try:
+            answer = await _in_memory(await self._sent(request, body, of_object=of_object))
+        except OutageError:
+            await changed(sure=False)
+            raise
+        except asyncio.CancelledError:
+            self._forwarding.later(changed(sure=False))
+            raise
+        if answer.status < REDIRECT:
+            await changed(sure=True)
+        return answer
+
+    async def _sent(self, request: S3Request, body: Incoming, *, of_object: bool) -> Forwarded:
         headers = passed_headers(request)
         data = None if request.method in UNSENT else body.chunks()
         if data is not None and body.size is not None:
             headers["content-length"] = str(body.size)
         name = ObjectName(request.bucket or "", request.key or "")
-        sent = await self._forwarding.send(
+        return await self._forwarding.send(
             request.method,
             name,
             query=passed_query(request),
@@ -70,7 +94,6 @@ class Passing:
             data=data,
             of_object=of_object,
         )
-        return answer_of(sent)
 
 
 def passed_headers(request: S3Request) -> dict[str, str]:
@@ -103,6 +126,15 @@ def answered_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that the client is to see."""
     lowered = {name.lower(): value for name, value in headers.items()}
     return {name: value for name, value in lowered.items() if name not in HOP_BY_HOP}
+
+
+async def _in_memory(sent: Forwarded) -> Answer:
+    """The answer to a write, which is small: a server may say 200 before it is done."""
+    try:
+        content = b"".join([chunk async for chunk in sent.chunks()])
+    finally:
+        await sent.aclose()
+    return Answer(sent.status, answered_headers(sent.headers), content)
 
 
 async def _whole(sent: Forwarded) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ is reported at once, and the engine decides. All methods raise:
 * `UnsupportedError` for what this kind of store can't do.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,6 +88,25 @@ class Traits:
     """It can list; otherwise the catalog does."""
 
 
+LARGEST_PAGE = 1000
+
+
+class Lists(Protocol):
+    """What `pages_in_order` needs of a driver."""
+
+    async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing: ...
+
+
+async def pages_in_order(store: Lists, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+    """All objects of a bucket by `list`, for drivers that have no cheaper way."""
+    start_after, truncated = "", True
+    while truncated:
+        page = await store.list(bucket, prefix="", start_after=start_after, limit=LARGEST_PAGE)
+        yield page.objects
+        truncated = page.truncated and bool(page.objects)
+        start_after = page.objects[-1].name.key if page.objects else ""
+
+
 class ExternalStore(Protocol):
     """A driver. `receipt` is what an earlier `put` of that object returned, if we have it."""
 
@@ -115,6 +134,9 @@ class ExternalStore(Protocol):
 
     async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
         """At most `limit` objects whose key starts with `prefix`, after `start_after`."""
+
+    def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        """All objects of a bucket, in the order that costs the server least."""
 
     async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
         """Whether the server holds exactly these bytes now, by size and checksum (I3).

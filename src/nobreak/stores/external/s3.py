@@ -1,6 +1,7 @@
 """The driver of S3-compatible servers: every method one request, large bodies aside."""
 
 import base64
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, suppress
 
 import aiohttp
@@ -180,6 +181,9 @@ class S3Store:
     async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
         limit = min(limit, MAX_KEYS)
         return await self._lister.list(bucket, prefix=prefix, start_after=start_after, limit=limit)
+
+    def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        return self._lister.pages(bucket)
 
     async def list_buckets(self) -> tuple[str, ...]:
         """The names of all buckets that the key pair may see."""

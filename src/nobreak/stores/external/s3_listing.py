@@ -6,6 +6,7 @@ server everything under the prefix is read, and the smallest keys are kept.
 """
 
 import heapq
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from nobreak.errors import OutageError, OutageKind
@@ -32,6 +33,14 @@ class S3Lister:
             if not self._sorts_by_path:
                 return _listing(bucket, page.objects, truncated=page.truncated)
         return await self._list_all(bucket, prefix, start_after, limit)
+
+    async def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        """All objects of a bucket in the server's own order, each page asked for once."""
+        token, truncated = "", True
+        while truncated:
+            page = await self._page(bucket, "", MAX_KEYS, token=token)
+            yield _listing(bucket, page.objects, truncated=page.truncated).objects
+            token, truncated = page.token, page.truncated
 
     async def _list_all(self, bucket: str, prefix: str, start_after: str, limit: int) -> Listing:
         """Read everything, keep the smallest keys; never more than those and a page in memory."""

@@ -12,7 +12,7 @@ that can't delete, as the seed's.
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +26,7 @@ from nobreak.errors import (
     RefusedError,
     UnsupportedError,
 )
-from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.base import Body, Listing, Traits, pages_in_order
 from nobreak.stores.external.http import HttpClient, Timeouts
 from nobreak.stores.external.reading import (
     ABSENT,
@@ -126,6 +126,9 @@ class UploadStore:
         limit: int,  # noqa: ARG002
     ) -> Listing:
         raise UnsupportedError("an upload server can't list; the catalog does")
+
+    def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        return pages_in_order(self, bucket)
 
     async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
         """Reads the bytes back: such a server states no checksum."""

@@ -17,7 +17,7 @@ begin with `%tmp-` can be deleted by anybody at any time. Folders that became em
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from nobreak.errors import (
     RefusedError,
     UnsupportedError,
 )
-from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.base import Body, Listing, Traits, pages_in_order
 from nobreak.stores.external.dav_answers import not_kept, nothing_changed, stated_md5
 from nobreak.stores.external.dav_folders import Folders
 from nobreak.stores.external.dav_listing import Walk
@@ -130,6 +130,9 @@ class WebDavStore:
                 return Listing(tuple(objects), truncated=True)
             objects.append(info)
         return Listing(tuple(objects), truncated=False)
+
+    def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
+        return pages_in_order(self, bucket)
 
     async def holds(self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt) -> bool:
         """By the server's MD5 where it states one, else by reading the bytes back."""

@@ -1,10 +1,12 @@
 """The catalog in SQLite. What it promises stands in `nobreak.stores.interfaces.Catalog`."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import apsw
 
 from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.index import SqliteIndex, touch
 from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_from, prefix_end
 from nobreak.words import Entry, ObjectInfo, ObjectName, Receipt
 
@@ -20,8 +22,9 @@ PAGE = (
 class SqliteCatalog:
     """See `nobreak.stores.interfaces.Catalog`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, index: SqliteIndex) -> None:
         self._database = database
+        self._index = index
 
     def get(self, name: ObjectName) -> tuple[ObjectInfo, Receipt] | None:
         rows = self._database.read(GET, (name.bucket, name.key))
@@ -31,7 +34,8 @@ class SqliteCatalog:
         await self._database.write(lambda writer: _put(writer, info, receipt))
 
     def put_soon(self, info: ObjectInfo, receipt: Receipt) -> None:
-        self._database.write_soon(lambda writer: _put(writer, info, receipt))
+        missed = partial(self._index.missed, info.name.bucket)
+        self._database.write_soon(lambda writer: _put(writer, info, receipt), missed)
 
     async def remove(self, name: ObjectName) -> None:
         await self._database.write(lambda writer: remove_object(writer, name))
@@ -50,6 +54,7 @@ class SqliteCatalog:
 
 
 def _put(writer: apsw.Connection, info: ObjectInfo, receipt: Receipt) -> None:
+    touch(writer, info.name)
     writer.execute(
         PUT,
         (
@@ -68,6 +73,7 @@ def _put(writer: apsw.Connection, info: ObjectInfo, receipt: Receipt) -> None:
 def upsert_object(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:
     """What a confirmed PUT makes of the catalog."""
     assert entry.fingerprint is not None, "a PUT has a fingerprint"  # noqa: S101
+    touch(writer, entry.name)
     writer.execute(
         PUT,
         (
@@ -85,4 +91,5 @@ def upsert_object(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> No
 
 def remove_object(writer: apsw.Connection, name: ObjectName) -> None:
     """What a confirmed DELETE makes of the catalog."""
+    touch(writer, name)
     writer.execute("DELETE FROM object WHERE bucket = ? AND key = ?", (name.bucket, name.key))

@@ -28,7 +28,7 @@ from nobreak.stores.local.folders import fsync_folder, make_folder
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
@@ -47,6 +47,7 @@ class DamagedJournalError(LocalStoreError):
 class _Job:
     work: Work[Any]
     answer: asyncio.Future[Any] | None
+    on_failure: Callable[[], None] | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -135,9 +136,12 @@ class Database:
         self._jobs.put(_Job(work, answer))
         return await answer
 
-    def write_soon(self, work: Work[Any]) -> None:
-        """Run `work` with one of the next transactions; nobody waits for it."""
-        self._jobs.put(_Job(work, None))
+    def write_soon(self, work: Work[Any], on_failure: Callable[[], None]) -> None:
+        """Run `work` with one of the next transactions; nobody waits for it.
+
+        `on_failure` is called on the event loop when it could not be done.
+        """
+        self._jobs.put(_Job(work, None, on_failure))
 
     async def aclose(self) -> None:
         """Finish what is queued and close. Who comes later is refused."""
@@ -225,6 +229,8 @@ def _run_in_savepoint(writer: apsw.Connection, job: _Job) -> None:
 
 def _answer(batch: list[_Job]) -> None:
     for job in batch:
+        if job.error is not None and job.on_failure is not None:
+            job.on_failure()
         if job.answer is None or job.answer.done():
             continue
         if job.error is None:
@@ -273,10 +279,10 @@ def _migrate(writer: apsw.Connection) -> None:
 def _check_version(connection: apsw.Connection, least: int = 0) -> int:
     """The schema's version. Raises `LocalStoreError` when it is not one that we know."""
     (version,) = cast("tuple[int]", connection.execute("PRAGMA user_version").fetchone())
-    if not least <= version <= SCHEMA_VERSION:
+    if version != SCHEMA_VERSION and (version or least):
         age = "a newer" if version > SCHEMA_VERSION else "an older"
         raise LocalStoreError(
-            f"the journal was written by {age} nobreak (schema {version}; "
-            f"this one knows {SCHEMA_VERSION})"
+            f"the journal was written by {age} nobreak (schema {version}; this one knows "
+            f"{SCHEMA_VERSION}): give back what it holds with that one, then begin a new one"
         )
     return version

@@ -1,4 +1,4 @@
--- Schema 1. Times are seconds since the epoch. Text is UTF-8 and compared byte by byte.
+-- Schema 2. Times are seconds since the epoch. Text is UTF-8 and compared byte by byte.
 
 CREATE TABLE entry (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -81,6 +81,27 @@ CREATE TABLE object (
     modified   REAL    NOT NULL,
     remote     TEXT    NOT NULL,
     etag       TEXT    NOT NULL,
+    -- The number of the last scan that saw it.
+    scan       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+
+-- The index: buckets that are scanned, and whether the catalog holds all of their objects.
+CREATE TABLE bucket (
+    name       TEXT    PRIMARY KEY,
+    -- When a scan last ended well, and nothing was missed since; else null.
+    scanned_at REAL,
+    -- 1 when another scan is wanted.
+    due        INTEGER NOT NULL,
+    -- The number of the latest scan, and whether it is under way.
+    scan       INTEGER NOT NULL,
+    scanning   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What live writes changed while a scan is under way.
+CREATE TABLE touched (
+    bucket TEXT NOT NULL,
+    key    TEXT NOT NULL,
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
 

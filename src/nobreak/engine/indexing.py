@@ -1,0 +1,136 @@
+"""The index is kept: scans of the external store, and looks at what changed past us (I2).
+
+A bucket is scanned when a person asks for it (`nobreak index`); from then on every write through
+nobreak keeps its catalog complete. Whatever may have been missed (a crash, an answer that never came,
+an operation that we don't know) makes it incomplete, and the leader scans it again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from nobreak.core.routing import Link
+from nobreak.engine.attempt import read_within
+from nobreak.engine.context import Context
+from nobreak.errors import ExternalError, NotFoundError, RefusedError, UnavailableError
+from nobreak.stores.external.s3 import S3Store
+from nobreak.stores.interfaces import Indexed
+from nobreak.words import ObjectName, Receipt
+
+LOOK_EVERY = 1.0
+"""How often the leader looks for buckets to scan (seconds)."""
+BETWEEN_PAGES = 0.02
+"""What a scan leaves to others between two pages (seconds)."""
+AFTER_FAILURE = 30.0
+"""When a scan that failed is tried again (seconds)."""
+NOT_FOUND = 404
+OVERTAKEN = "this scan was overtaken by another one, or by a crash"
+
+
+async def scan(context: Context, bucket: str, progress: Callable[[int], None] | None = None) -> int:
+    """Read a whole bucket, and make its catalog complete; how many objects were seen.
+
+    Raises `ExternalError` when the external store fails, and `UnavailableError` when another scan
+    began meanwhile, or something was missed.
+    """
+    number = await context.index.begin_scan(bucket)
+    try:
+        return await _read(context, bucket, number, progress or (lambda _seen: None))
+    except RefusedError as error:
+        gone = error.status == NOT_FOUND
+        await (context.index.forget(bucket) if gone else context.index.doubt(bucket))
+        raise
+    except BaseException:
+        await context.index.abandon_scan(bucket, number)
+        raise
+
+
+async def _read(context: Context, bucket: str, number: int, progress: Callable[[int], None]) -> int:
+    """The scan with this number, to its end."""
+    index, seen = context.index, 0
+    async for page in context.external.pages(bucket):
+        if not await index.take_page(bucket, number, page):
+            raise UnavailableError(f"{bucket}: {OVERTAKEN}")
+        seen += len(page)
+        progress(seen)
+        await asyncio.sleep(BETWEEN_PAGES)
+    if not await index.end_scan(bucket, number, context.now()):
+        raise UnavailableError(f"{bucket}: {OVERTAKEN}")
+    return seen
+
+
+class Indexing:
+    """What people ask of the index."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def needed(self) -> bool:
+        """Whether the external store can list at all; else the catalog is complete by nature."""
+        return self._context.external.traits.lists
+
+    async def all_buckets(self) -> Sequence[str]:
+        """The buckets of the external store. Raises `ExternalError`."""
+        external = self._context.external
+        if isinstance(external, S3Store):
+            return await external.list_buckets()
+        return (self._context.writes.bucket,)
+
+    async def scan(self, bucket: str, progress: Callable[[int], None] | None = None) -> int:
+        """See `scan`."""
+        return await scan(self._context, bucket, progress)
+
+    def buckets(self) -> Sequence[Indexed]:
+        """What the index holds."""
+        return self._context.index.buckets()
+
+
+class Indexer:
+    """Scans what is due while the external store is well. The leader runs it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._not_before: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Scan until cancelled; after each outage all buckets, since others may have written."""
+        away = False
+        while True:
+            if self._context.link.state() is not Link.OPEN:
+                away = True
+            else:
+                if away:
+                    await self._context.index.revalidate()
+                away = False
+                await self._scan_some()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _scan_some(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for bucket in self._context.index.due():
+            if now < self._not_before.get(bucket, 0.0):
+                continue
+            try:
+                await scan(self._context, bucket)
+            except (ExternalError, UnavailableError):
+                self._not_before[bucket] = now + AFTER_FAILURE
+
+
+async def look_at(context: Context, name: ObjectName) -> None:
+    """An object may have changed past the catalog: see what it is now.
+
+    Where nobody relies on the catalog to be complete, what it knew of the object is forgotten.
+    """
+    if not context.index.follows(name.bucket):
+        if context.catalog.get(name) is not None:
+            await context.catalog.remove(name)
+        return
+    try:
+        work = context.external.head(name, receipt=None)
+        info = await read_within(work, context.writes.divert_after)
+    except NotFoundError:
+        await context.catalog.remove(name)
+    except ExternalError:
+        await context.index.doubt(name.bucket)
+    else:
+        await context.catalog.put(info, Receipt(etag=info.etag))

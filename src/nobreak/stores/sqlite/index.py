@@ -1,0 +1,177 @@
+"""The index in SQLite: which buckets the catalog holds every object of.
+
+What it promises stands in `nobreak.stores.interfaces.Index`. A scan marks the rows that it saw with
+its number; what live writes touched meanwhile is noted by `touch` and left alone by the scan.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import apsw
+
+from nobreak.stores.interfaces import Indexed
+from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text
+from nobreak.words import ObjectInfo, ObjectName
+
+SAID_AGAIN = 1.0
+"""How often it is tried to write down that something was missed (seconds)."""
+UNTOUCHED = "NOT EXISTS (SELECT 1 FROM touched t WHERE t.bucket = ?1 AND t.key = object.key)"
+SEEN = (
+    f"INSERT INTO object ({OBJECT_COLUMNS}, scan) "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?4, ?7 "
+    "WHERE NOT EXISTS (SELECT 1 FROM touched WHERE bucket = ?1 AND key = ?2) "
+    "ON CONFLICT (bucket, key) DO UPDATE SET scan = ?7"
+)
+"""A row that was there keeps what it knows; `CHANGED` replaces it where another version was seen."""
+CHANGED = (
+    "UPDATE object SET size = ?3, our_etag = ?4, attributes = ?5, modified = ?6, remote = '', etag = ?4 "
+    f"WHERE bucket = ?1 AND key = ?2 AND (etag != ?4 OR size != ?3) AND {UNTOUCHED}"
+)
+
+
+class SqliteIndex:
+    """See `nobreak.stores.interfaces.Index`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._missed: set[str] = set()
+
+    def missed(self, bucket: str) -> None:
+        """A change could not be written down: the disk is full, or fails. Say so when it can be."""
+        self._missed.add(bucket)
+
+        def again() -> None:
+            asyncio.get_running_loop().call_later(SAID_AGAIN, self.missed, bucket)
+
+        self._database.write_soon(lambda writer: _doubt(writer, bucket), again)
+
+    def is_complete(self, bucket: str) -> bool:
+        if bucket in self._missed:
+            return False
+        sql = "SELECT 1 FROM bucket WHERE name = ? AND scanned_at IS NOT NULL"
+        return bool(self._database.read(sql, (bucket,)))
+
+    def follows(self, bucket: str) -> bool:
+        return bool(self._database.read("SELECT 1 FROM bucket WHERE name = ?", (bucket,)))
+
+    def buckets(self) -> Sequence[Indexed]:
+        rows = self._database.read(
+            "SELECT name, scanned_at, due, scanning, (SELECT count(*) FROM object o "
+            "WHERE o.bucket = bucket.name) FROM bucket ORDER BY name"
+        )
+        return [
+            Indexed(name, scanned_at, bool(due), bool(scanning), objects)
+            for name, scanned_at, due, scanning, objects in rows
+        ]
+
+    def due(self) -> Sequence[str]:
+        return [
+            name
+            for (name,) in self._database.read(
+                "SELECT name FROM bucket WHERE due = 1 AND scanning = 0"
+            )
+        ]
+
+    async def begin_scan(self, bucket: str) -> int:
+        def work(writer: apsw.Connection) -> int:
+            writer.execute(
+                "INSERT INTO bucket (name, due, scan, scanning) VALUES (?, 1, 1, 1) "
+                "ON CONFLICT (name) DO UPDATE SET due = 1, scan = scan + 1, scanning = 1",
+                (bucket,),
+            )
+            writer.execute("DELETE FROM touched WHERE bucket = ?", (bucket,))
+            sql = "SELECT scan FROM bucket WHERE name = ?"
+            ((number,),) = cast("list[tuple[int]]", writer.execute(sql, (bucket,)).fetchall())
+            return number
+
+        return await self._database.write(work)
+
+    async def take_page(self, bucket: str, scan: int, objects: Sequence[ObjectInfo]) -> bool:
+        rows = [
+            (
+                bucket,
+                info.name.key,
+                info.size,
+                info.etag,
+                attributes_text(info.attributes),
+                info.modified.timestamp(),
+            )
+            for info in objects
+        ]
+
+        def work(writer: apsw.Connection) -> bool:
+            if not _is_current(writer, bucket, scan):
+                return False
+            writer.executemany(SEEN, [(*row, scan) for row in rows])
+            writer.executemany(CHANGED, rows)
+            return True
+
+        return await self._database.write(work)
+
+    async def end_scan(self, bucket: str, scan: int, now: float) -> bool:
+        def work(writer: apsw.Connection) -> bool:
+            if not _is_current(writer, bucket, scan):
+                return False
+            writer.execute(
+                f"DELETE FROM object WHERE bucket = ?1 AND scan != ?2 AND {UNTOUCHED}",
+                (bucket, scan),
+            )
+            writer.execute(
+                "UPDATE bucket SET scanned_at = ?, due = 0, scanning = 0 WHERE name = ?",
+                (now, bucket),
+            )
+            writer.execute("DELETE FROM touched WHERE bucket = ?", (bucket,))
+            return True
+
+        done = await self._database.write(work)
+        if done:
+            self._missed.discard(bucket)
+        return done
+
+    async def abandon_scan(self, bucket: str, scan: int) -> None:
+        def work(writer: apsw.Connection) -> None:
+            if _is_current(writer, bucket, scan):
+                writer.execute("UPDATE bucket SET scanning = 0 WHERE name = ?", (bucket,))
+
+        await self._database.write(work)
+
+    async def doubt(self, bucket: str | None = None) -> None:
+        await self._database.write(lambda writer: _doubt(writer, bucket))
+
+    async def revalidate(self) -> None:
+        def work(writer: apsw.Connection) -> None:
+            writer.execute("UPDATE bucket SET due = 1")
+
+        await self._database.write(work)
+
+    async def forget(self, bucket: str) -> None:
+        def work(writer: apsw.Connection) -> None:
+            writer.execute("DELETE FROM bucket WHERE name = ?", (bucket,))
+            writer.execute("DELETE FROM touched WHERE bucket = ?", (bucket,))
+            writer.execute("DELETE FROM object WHERE bucket = ?", (bucket,))
+
+        await self._database.write(work)
+
+
+def touch(writer: apsw.Connection, name: ObjectName) -> None:
+    """A live write changed this row: a scan under way must leave it alone."""
+    writer.execute(
+        "INSERT OR IGNORE INTO touched SELECT ?1, ?2 FROM bucket WHERE name = ?1 AND scanning = 1",
+        (name.bucket, name.key),
+    )
+
+
+def _doubt(writer: apsw.Connection, bucket: str | None) -> None:
+    writer.execute(
+        "UPDATE bucket SET scanned_at = NULL, due = 1, scanning = 0, scan = scan + 1 "
+        "WHERE ?1 IS NULL OR name = ?1",
+        (bucket,),
+    )
+
+
+def _is_current(writer: apsw.Connection, bucket: str, scan: int) -> bool:
+    """Whether no later scan has begun, and nothing made this one worthless."""
+    sql = "SELECT 1 FROM bucket WHERE name = ? AND scan = ? AND scanning = 1"
+    return writer.execute(sql, (bucket, scan)).fetchone() is not None

@@ -1,0 +1,148 @@
+"""What every index promises (I2): a scan makes the catalog complete, and live writes win over it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.words import EntryKind, Fingerprint, ObjectInfo, ObjectName, Receipt
+
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def seen(key, etag="theirs", size=1):
+    return ObjectInfo(ObjectName("b", key), size, etag, WHEN)
+
+
+def keys(catalog):
+    return [info.name.key for info, _ in catalog.page("b", "", "", 100)]
+
+
+async def scanned(index, *objects):
+    number = await index.begin_scan("b")
+    assert await index.take_page("b", number, objects)
+    assert await index.end_scan("b", number, 5.0)
+
+
+async def test_a_bucket_is_complete_only_after_its_scan(index, catalog):
+    assert not index.is_complete("b")
+    assert not index.follows("b")
+    number = await index.begin_scan("b")
+    assert index.follows("b")
+    await index.take_page("b", number, [seen("k")])
+    assert not index.is_complete("b"), "the scan may yet be interrupted"
+    await index.end_scan("b", number, 5.0)
+    assert index.is_complete("b")
+    assert not index.is_complete("other")
+    (row,) = index.buckets()
+    assert (row.bucket, row.scanned_at, row.due, row.scanning, row.objects) == (
+        "b",
+        5,
+        False,
+        False,
+        1,
+    )
+    assert catalog.get(ObjectName("b", "k")) == (seen("k"), Receipt(etag="theirs"))
+
+
+async def test_what_a_scan_did_not_see_is_gone(index, catalog):
+    await catalog.put(seen("old"), Receipt(etag="theirs"))
+    await scanned(index, seen("k"))
+    assert keys(catalog) == ["k"]
+
+
+async def test_what_the_catalog_knew_of_the_same_version_stays(index, catalog):
+    ours = replace(seen("k"), etag="ours")
+    await catalog.put(ours, Receipt("remote", "theirs"))
+    await scanned(index, seen("k"))
+    assert catalog.get(ours.name) == (ours, Receipt("remote", "theirs"))
+    await scanned(index, seen("k", etag="changed", size=7))
+    assert catalog.get(ours.name) == (seen("k", "changed", 7), Receipt(etag="changed"))
+
+
+async def test_live_writes_win_over_what_the_scan_saw_before(index, catalog):
+    await catalog.put(seen("deleted"), Receipt(etag="theirs"))
+    await catalog.put(seen("kept"), Receipt(etag="theirs"))
+    number = await index.begin_scan("b")
+    await catalog.put(seen("new", "ours"), Receipt(etag="ours"))
+    await catalog.put(seen("kept", "ours"), Receipt(etag="ours"))
+    await catalog.remove(ObjectName("b", "deleted"))
+    await catalog.remove(ObjectName("b", "never known"))
+    page = [seen("deleted"), seen("kept"), seen("never known"), seen("other")]
+    await index.take_page("b", number, page)
+    await index.end_scan("b", number, 5.0)
+    assert keys(catalog) == ["kept", "new", "other"]
+    assert catalog.get(ObjectName("b", "kept"))[0].etag == "ours"
+
+
+async def test_a_live_write_after_the_page_wins_too(index, catalog):
+    number = await index.begin_scan("b")
+    await index.take_page("b", number, [seen("deleted"), seen("kept")])
+    await catalog.remove(ObjectName("b", "deleted"))
+    await catalog.put(seen("kept", "ours"), Receipt(etag="ours"))
+    await index.end_scan("b", number, 5.0)
+    assert [catalog.page("b", "", "", 9)[0][0].etag, *keys(catalog)] == ["ours", "kept"]
+
+
+async def test_what_the_drain_confirms_during_a_scan_wins(ledger):
+    journal, index, catalog = ledger.journal, ledger.index, ledger.catalog
+    number = await index.begin_scan("b")
+    for kind, key in ((EntryKind.PUT, "put"), (EntryKind.DELETE, "deleted")):
+        put = kind is EntryKind.PUT
+        draft = Draft(
+            ObjectName("b", key),
+            kind,
+            fingerprint=Fingerprint(1, "ours") if put else None,
+            body=KeptBody(inline=b"x") if put else None,
+        )
+        entry = (await journal.append(draft, 1.0)).entry
+        await journal.confirm(entry, Receipt(etag="ours"), 2.0, 0.0)
+    await index.take_page("b", number, [seen("deleted"), seen("put", "older")])
+    await index.end_scan("b", number, 5.0)
+    assert [(info.name.key, info.etag) for info, _ in catalog.page("b", "", "", 9)] == [
+        ("put", "ours")
+    ]
+
+
+async def test_a_later_scan_ends_an_earlier_one(index):
+    first = await index.begin_scan("b")
+    second = await index.begin_scan("b")
+    assert not await index.take_page("b", first, [seen("k")])
+    assert not await index.end_scan("b", first, 5.0)
+    assert await index.end_scan("b", second, 5.0)
+
+
+async def test_after_a_doubt_nothing_is_complete_until_another_scan(index):
+    await scanned(index, seen("k"))
+    number = await index.begin_scan("b")
+    await index.doubt("other")
+    assert index.is_complete("b")
+    await index.doubt()
+    assert not index.is_complete("b")
+    assert list(index.due()) == ["b"]
+    assert not await index.end_scan("b", number, 5.0), "what was missed may have been missed by it"
+    await scanned(index, seen("k"))
+    assert index.is_complete("b")
+    assert list(index.due()) == []
+
+
+async def test_it_stays_complete_while_it_is_looked_through_again(index):
+    await scanned(index, seen("k"))
+    await index.revalidate()
+    assert list(index.due()) == ["b"]
+    assert index.is_complete("b")
+    await index.begin_scan("b")
+    assert index.is_complete("b")
+
+
+async def test_a_bucket_that_is_gone_leaves_nothing(index, catalog):
+    await scanned(index, seen("k"))
+    await index.forget("b")
+    assert (keys(catalog), index.is_complete("b"), list(index.buckets())) == ([], False, [])
+
+
+@pytest.mark.parametrize("bucket", ["b", "never heard of"])
+async def test_a_doubt_about_what_nobody_scans_is_nothing(index, bucket):
+    await index.doubt(bucket)
+    assert list(index.buckets()) == []

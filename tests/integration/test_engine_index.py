@@ -1,0 +1,124 @@
+"""I2: lists in an outage come from a catalog that is known to be complete, and only from such a one."""
+
+import asyncio
+
+import pytest
+from tests.support.net import eventually
+from tests.support.scripted import ScriptedStore, connection_refused
+
+from nobreak.engine import indexing
+from nobreak.errors import OutageError, UnavailableError
+from nobreak.words import Attributes, Override
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(indexing, "LOOK_EVERY", 0.05)
+
+
+@pytest.fixture
+async def filled(start):
+    """A rig whose external store held objects before nobreak came."""
+    store = ScriptedStore()
+    rig = await start(store)
+    for n in range(2500):
+        store.objects[rig.name(f"old/{n:04}")] = (b"x", Attributes())
+    return rig
+
+
+async def local(rig):
+    await rig.engine.choose(Override.LOCAL, "test")
+
+
+async def keys(rig, prefix=""):
+    return [info.name.key async for info in rig.store.walk("b", prefix=prefix)]
+
+
+async def test_without_a_scan_nobody_lists_in_an_outage(filled):
+    await local(filled)
+    with pytest.raises(UnavailableError):
+        await filled.store.list("b")
+
+
+async def test_after_a_scan_lists_are_whole_in_an_outage_with_what_came_since(filled):
+    rig = filled
+    assert await rig.engine.indexing.scan("b") == 2500
+    assert rig.engine.indexing.buckets()[0].scanned_at is not None
+    await rig.store.put(rig.name("new"), b"x")
+    await rig.store.delete(rig.name("old/0001"))
+    await rig.store.copy(rig.name("new"), rig.name("copy"))
+    await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 2501)
+    await local(rig)
+    await rig.store.put(rig.name("pending"), b"x")
+    await rig.store.delete(rig.name("old/0002"))
+    found = await keys(rig)
+    gone = {"old/0001", "old/0002"}
+    expected = [f"old/{n:04}" for n in range(2500) if f"old/{n:04}" not in gone]
+    assert found == sorted([*expected, "new", "copy", "pending"])
+    assert await keys(rig, "old/24") == [f"old/{n}" for n in range(2400, 2500)]
+
+
+async def test_what_was_written_during_the_scan_is_in_the_list(filled, monkeypatch):
+    rig = filled
+    monkeypatch.setattr(indexing, "BETWEEN_PAGES", 0.1)
+    scan = asyncio.create_task(rig.engine.indexing.scan("b"))
+    await asyncio.sleep(0.15)
+    await rig.store.put(rig.name("old/0000a"), b"x")
+    await rig.store.delete(rig.name("old/0000"))
+    await rig.store.delete(rig.name("old/2499"))
+    await scan
+    await local(rig)
+    found = await keys(rig)
+    assert "old/0000a" in found
+    assert {"old/0000", "old/2499"}.isdisjoint(found)
+    assert len(found) == 2499
+
+
+async def test_a_scan_that_broke_off_makes_nothing_complete(filled):
+    filled.external.plan.extend([lambda _: None, connection_refused])
+    with pytest.raises(OutageError):
+        await filled.engine.indexing.scan("b")
+    await local(filled)
+    with pytest.raises(UnavailableError):
+        await filled.store.list("b")
+
+
+async def test_after_a_crash_the_leader_scans_again_before_the_list_is_believed(filled):
+    """What the dead process had confirmed may not have been written down."""
+    rig = filled
+    await rig.engine.indexing.scan("b")
+    rig.external.objects[rig.name("confirmed by the dead")] = (b"x", Attributes())
+    (rig.settings.local.data_dir / "running" / "dead").touch()
+    await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 2501)
+    await eventually(lambda: rig.engine.indexing.buckets()[0].scanned_at is not None)
+    await local(rig)
+    assert "confirmed by the dead" in await keys(rig)
+
+
+async def test_after_an_outage_the_leader_looks_for_what_others_wrote(filled):
+    rig = filled
+    await rig.engine.indexing.scan("b")
+    await local(rig)
+    await asyncio.sleep(0.2)
+    rig.external.objects[rig.name("by others")] = (b"x", Attributes())
+    await rig.engine.choose(Override.AUTO, "test")
+    await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 2501)
+    await local(rig)
+    assert "by others" in await keys(rig)
+
+
+async def test_a_write_that_nobody_waited_for_is_looked_at(start):
+    """Its client went away: it may have landed all the same."""
+    rig = await start(ScriptedStore(), NOBREAK_SETTLE="0.2", NOBREAK_DIVERT_AFTER="5")
+    await rig.engine.indexing.scan("b")
+    rig.external.plan.append(lambda _: "be late")
+    task = asyncio.create_task(rig.store.put(rig.name("k"), b"x"))
+    await eventually(lambda: rig.external.calls and rig.external.calls[-1][0] == "put")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    rig.external.late.set()
+    await eventually(lambda: rig.outside("k") == b"x")
+    await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 1)
+    await local(rig)
+    assert await keys(rig) == ["k"]
