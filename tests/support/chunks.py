@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from nobreak.faces.s3.addressing import read_request
+from nobreak.faces.s3.addressing import read_query, read_request
 from nobreak.faces.s3.auth import authenticate
 from nobreak.faces.s3.checksums import Algorithm, hasher
 from nobreak.faces.s3.keyring import KeyPair, KeyRing
@@ -18,15 +18,24 @@ KEYS = KeyRing([KeyPair("user", "secret")])
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def streamed(word: Streaming, body: bytes, algorithm: Algorithm) -> tuple[Verified, dict[str, str]]:
+def streamed(
+    word: Streaming,
+    body: bytes,
+    algorithm: Algorithm,
+    *,
+    path: str = "/bucket/k",
+    query: str = "",
+    now: datetime = NOW,
+    further: dict[str, str] | None = None,
+) -> tuple[Verified, dict[str, str]]:
     """The head of a PUT of `body`: as verified, and its headers."""
-    headers = {"host": "store", "x-amz-decoded-content-length": str(len(body))}
+    headers = {"host": "store", "x-amz-decoded-content-length": str(len(body)), **(further or {})}
     if word != Streaming.SIGNED:
         headers["x-amz-trailer"] = algorithm.header
         headers["x-amz-sdk-checksum-algorithm"] = algorithm
-    head = SignedRequest("PUT", "/bucket/k", [], headers, word)
-    signed = sign(head, Credentials("user", "secret"), now=NOW)
-    return authenticate(read_request("PUT", "/bucket/k", "", signed), KEYS, NOW), signed
+    head = SignedRequest("PUT", path, read_query(query), headers, word)
+    signed = sign(head, Credentials("user", "secret"), now=now)
+    return authenticate(read_request("PUT", path, query, signed), KEYS, now), signed
 
 
 def aws_chunked(
@@ -78,8 +87,8 @@ class Signer:
         return self._sign("TRAILER", hashlib.sha256(f"{line}\n".encode()).hexdigest())
 
     def _sign(self, kind: str, *hashes: str) -> str:
-        scope = f"{NOW:%Y%m%d}/us-east-1/s3/aws4_request"
-        lines = (f"AWS4-HMAC-SHA256-{kind}", f"{NOW:%Y%m%dT%H%M%SZ}", scope, self._previous)
+        scope = f"{self._seed.stamp[:8]}/us-east-1/s3/aws4_request"
+        lines = (f"AWS4-HMAC-SHA256-{kind}", self._seed.stamp, scope, self._previous)
         text = "\n".join((*lines, *hashes)).encode()
         self._previous = hmac.new(self._seed.key, text, "sha256").hexdigest()
         return self._previous

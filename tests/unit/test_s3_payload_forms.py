@@ -12,13 +12,14 @@ from botocore.config import Config
 from botocore.httpchecksum import _CHECKSUM_CLS, AwsChunkedWrapper
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.chunks import KEYS, NOW, aws_chunked, streamed
+from tests.support.chunks import KEYS, NOW, aws_chunked, read, streamed
 
 from nobreak.faces.s3.addressing import read_request
 from nobreak.faces.s3.auth import authenticate
 from nobreak.faces.s3.checksums import Algorithm, hasher
 from nobreak.faces.s3.keyring import KeyPair, KeyRing
 from nobreak.faces.s3.payload import Digests, PayloadDecoder, payload_decoder
+from nobreak.faces.s3.request import S3Error
 from nobreak.faces.s3.verified import Streaming, Verified
 
 BODY = bytes(range(256)) * 700
@@ -231,3 +232,19 @@ def test_the_seed_of_the_helper_is_the_one_of_authentication():
     verified, headers = streamed(Streaming.SIGNED, b"abc", Algorithm.CRC32)
     request = read_request("PUT", "/bucket/k", "", headers)
     assert authenticate(request, KEYS, NOW) == verified
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_stream_whose_client_did_not_know_its_length_is_read_to_its_end(step):
+    """botocore sends what it can't seek in with `Transfer-Encoding: chunked` and no length."""
+    body = bytes(range(256)) * 8
+    verified, headers = streamed(Streaming.UNSIGNED_TRAILER, body, Algorithm.CRC32)
+    del headers["x-amz-decoded-content-length"]
+    headers["transfer-encoding"] = "chunked"
+    wire = aws_chunked(verified, body, Algorithm.CRC32, size=500)
+    parts = [wire[at : at + step] for at in range(0, len(wire), step)]
+    assert read(verified, headers, parts) == body
+    assert payload_decoder(verified, headers).length is None
+    cut = wire[: wire.rindex(b"\r\n0")]
+    with pytest.raises(S3Error):
+        read(verified, headers, [cut])

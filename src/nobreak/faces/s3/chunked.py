@@ -39,14 +39,14 @@ class Part(Enum):
 class ChunkedDecoder:
     """Gives out the bytes inside the chunks. Memory: one line.
 
-    `length`: the bytes that all chunks together must have. `chain`: None when chunks aren't
+    `length`: the bytes that all chunks together must have; None when nobody said. `chain`: None when chunks aren't
     signed. `expected`: the names of the trailers that must be there; after them comes their
     signature if `trailer_signed`.
     """
 
     def __init__(
         self,
-        length: int,
+        length: int | None,
         chain: ChunkChain | None,
         *,
         expected: Collection[str] = (),
@@ -127,10 +127,11 @@ class ChunkedDecoder:
             raise malformed("the head of a chunk is wrong")
         self._left = int(match[1], 16)
         self._claimed = match[2].decode() if self._chain else ""
-        ends_early = not self._left and self._missing
-        if ends_early or self._left > self._missing:
-            raise incomplete()
-        self._missing -= self._left
+        if self._missing is not None:
+            ends_early = not self._left and self._missing
+            if ends_early or self._left > self._missing:
+                raise incomplete()
+            self._missing -= self._left
         if self._left:
             self._part = Part.DATA
         else:

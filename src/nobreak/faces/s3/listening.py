@@ -22,6 +22,7 @@ class Connection(Protocol):
     """What the listener asks of the protocol of a connection."""
 
     def look(self, now: float) -> None: ...
+    def drop(self) -> None: ...
 
 
 C = TypeVar("C", bound=Connection)
@@ -76,6 +77,12 @@ class Listener(Generic[C]):
         await asyncio.gather(*tasks, return_exceptions=True)
         for each in self._sockets:
             each.close()
+
+    async def drop(self) -> None:
+        """Cut off the connections that are still there: a TLS client may never say goodbye."""
+        for connection in list(self._open):
+            connection.drop()
+        await asyncio.sleep(0)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -118,6 +118,11 @@ class PatientHandler(RequestHandler):
         elif self._head_since is not None and now - self._head_since > HEAD_WITHIN:
             self.force_close()
 
+    def drop(self) -> None:
+        """End it at once."""
+        if self._wire is not None:
+            self._wire.abort()
+
     def _look_at_request(
         self, request: web.BaseRequest, wire: asyncio.Transport, now: float
     ) -> None:

@@ -139,8 +139,11 @@ def _trailer(verified: Verified, headers: Mapping[str, str]) -> Algorithm | None
     return trailer
 
 
-def _decoded_length(headers: Mapping[str, str]) -> int:
+def _decoded_length(headers: Mapping[str, str]) -> int | None:
+    """None for a stream whose client didn't know: botocore's form for what it can't seek in."""
     text = headers.get("x-amz-decoded-content-length")
+    if text is None and "transfer-encoding" in headers:
+        return None
     if text is None:
         raise S3Error("MissingContentLength", "x-amz-decoded-content-length is missing.")
     if not _LENGTH.fullmatch(text):

@@ -79,6 +79,7 @@ async def s3_server(nobreak: Nobreak) -> AsyncIterator[Address | None]:
         await listener.close()
         manager.pre_shutdown()
         await manager.shutdown(GRACE)
+        await listener.drop()
 
 
 def _certificate(settings: Settings) -> Certificate | None:
