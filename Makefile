@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check format bench lock docs clean
+.PHONY: help setup demo test fuzz check format bench lock docs clean
 
 help: ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ demo: $(READY) ## the main job on a real server: outage, recovery, proof (ARGS="
 test: $(READY) ## all tests (ARGS="-k journal")
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh --test-packages
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+fuzz: $(READY) ## throw odd requests at the S3 front for minutes (ARGS="-k xml")
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/integration/test_s3_fuzz.py --timeout 1800 $(ARGS)
 
 check: $(READY) ## lint, format, types
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Fixtures that many tests share. Those of one kind of test stay beside it."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from nobreak.stores.external.s3 import S3Store
 
 pytest.register_assert_rewrite("tests.contract", "tests.support")
 hypothesis.settings.register_profile("shared", deadline=None)  # this machine may be busy
-hypothesis.settings.load_profile("shared")
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
 
 
 @pytest.fixture(scope="session")

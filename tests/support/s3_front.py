@@ -95,7 +95,9 @@ class Front:
         return [*files, *["entry"] * entries]
 
 
-async def read_reply(reader: asyncio.StreamReader, within: float = 10.0) -> Reply | None:
+async def read_reply(
+    reader: asyncio.StreamReader, within: float = 10.0, *, to_head: bool = False
+) -> Reply | None:
     """The next answer; None when the connection is closed, reset, or silent for so long."""
     try:
         async with asyncio.timeout(within):
@@ -105,7 +107,7 @@ async def read_reply(reader: asyncio.StreamReader, within: float = 10.0) -> Repl
             pairs = (line.partition(": ") for line in lines[1:] if line)
             headers = {name.lower(): value for name, _, value in pairs}
             length = int(headers.get("content-length", "0"))
-            bodiless = status in {100, 204, 304}
+            bodiless = to_head or status in {100, 204, 304}
             body = b"" if bodiless else await reader.readexactly(length)
     except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
         return None
@@ -122,7 +124,11 @@ def request_bytes(
 
 @asynccontextmanager
 async def running_front(
-    tmp_path: Path, external: dict[str, str] | None = None, **settings: str
+    tmp_path: Path,
+    external: dict[str, str] | None = None,
+    *,
+    on_sighup: bool = True,
+    **settings: str,
 ) -> AsyncIterator[Front]:
     """A front before `external`, or pinned to local mode before a server that isn't there."""
     (tmp_path / "env").touch()
@@ -144,7 +150,9 @@ async def running_front(
     }
     told: list[Event] = []
     async with (
-        Nobreak(lambda: load_settings(environment), hooks=[told.append], on_sighup=True) as nobreak,
+        Nobreak(
+            lambda: load_settings(environment), hooks=[told.append], on_sighup=on_sighup
+        ) as nobreak,
         s3_server(nobreak) as address,
     ):
         assert address is not None
