@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from nobreak.engine.buckets import Buckets
 from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health
 from nobreak.engine.indexing import Indexing
@@ -98,6 +99,11 @@ class Nobreak:
     def indexing(self) -> Indexing:
         """Scans of the external store, for lists in an outage."""
         return self._opened.indexing
+
+    @property
+    def buckets(self) -> Buckets:
+        """Buckets, through an outage."""
+        return self._opened.buckets
 
     @property
     def journal(self) -> Journal:

@@ -173,6 +173,14 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketInfo:
+    """A bucket, and when it was made (with a time zone)."""
+
+    name: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ByteRange:
     """A resolved range of bytes: `start` and `stop` as in a slice, so `stop` is exclusive."""
 

@@ -194,6 +194,42 @@ async def test_lists_go_on_in_an_outage_once_they_were_read(outage):
     assert sorted(await outage.direct.keys()) == found
 
 
+async def test_buckets_are_made_listed_and_deleted_in_an_outage(outage):
+    """I2, I4: and the drain makes them before their objects, and deletes them after."""
+    front = outage.front
+    await front.call("create_bucket", Bucket="doomed")
+    await front.call("put_object", Bucket="doomed", Key="k", Body=b"x")
+    await outage.nobreak.indexing.scan("doomed")
+    await eventually(outage.nobreak._opened._opened.buckets.are_all)
+    await outage.begin()
+    await front.call("create_bucket", Bucket="made")
+    for n in range(20):
+        await front.call("put_object", Bucket="made", Key=f"k{n}", Body=b"x")
+    assert (await front.code_of("create_bucket", Bucket=BUCKET))[1] == "BucketAlreadyOwnedByYou"
+    assert (await front.code_of("delete_bucket", Bucket="made"))[:2] == (409, "BucketNotEmpty")
+    assert (await front.code_of("delete_bucket", Bucket="doomed"))[:2] == (409, "BucketNotEmpty")
+    assert (await front.code_of("delete_bucket"))[:2] == (503, "SlowDown"), (
+        "who knows what is in it"
+    )
+    await front.call("delete_object", Bucket="doomed", Key="k")
+    await front.call("delete_bucket", Bucket="doomed")
+    await front.call("create_bucket", Bucket="short-lived")
+    await front.call("delete_bucket", Bucket="short-lived")
+    listed = await asyncio.to_thread(front._client.list_buckets)
+    assert [each["Name"] for each in listed["Buckets"]] == ["made", "nobreak", BUCKET]
+    await front.call("head_bucket", Bucket="made")
+    await front.call("head_bucket")
+    for bucket in ("doomed", "never-there"):
+        assert (await front.code_of("head_bucket", Bucket=bucket))[0] == 404
+        refused = await front.code_of("put_object", Bucket=bucket, Key="k", Body=b"x")
+        assert refused[:2] == (404, "NoSuchBucket")
+    await outage.end()
+    listed = await asyncio.to_thread(outage.direct._client.list_buckets)
+    assert [each["Name"] for each in listed["Buckets"]] == ["made", "nobreak", BUCKET]
+    found = await outage.direct.call("list_objects_v2", Bucket="made")
+    assert found["KeyCount"] == 20
+
+
 async def test_what_cannot_be_answered_truthfully_in_an_outage_is_slow_down_at_once(outage):
     """I2, I5."""
     await outage.front.call("put_object", Key="there", Body=b"x")

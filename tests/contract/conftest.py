@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from nobreak.stores.interfaces import Board, Catalog, Index, Journal
+from nobreak.stores.interfaces import Board, Catalog, Index, Journal, KnownBuckets
 from nobreak.stores.sqlite.board import SqliteBoard
+from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.index import SqliteIndex
@@ -19,6 +20,7 @@ class Ledger(NamedTuple):
     catalog: Catalog
     board: Board
     index: Index
+    buckets: KnownBuckets
 
 
 @pytest.fixture(params=["sqlite"])
@@ -26,7 +28,11 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     database = await Database.open(tmp_path / "journal.db")
     index = SqliteIndex(database)
     yield Ledger(
-        SqliteJournal(database), SqliteCatalog(database, index), SqliteBoard(database), index
+        SqliteJournal(database),
+        SqliteCatalog(database, index),
+        SqliteBoard(database),
+        index,
+        SqliteBuckets(database),
     )
     await database.aclose()
 
@@ -49,3 +55,8 @@ def board(ledger: Ledger) -> Board:
 @pytest.fixture
 def index(ledger: Ledger) -> Index:
     return ledger.index
+
+
+@pytest.fixture
+def buckets(ledger: Ledger) -> KnownBuckets:
+    return ledger.buckets

@@ -289,3 +289,46 @@ async def test_it_knows_which_files_are_needed(journal):
     assert not journal.needs("f2")
     await journal.confirm(entry, RECEIPT, NOW, settle=0)
     assert not journal.needs("f1")
+
+
+def bucket(kind):
+    return Draft(ObjectName("b", ""), kind)
+
+
+def due(journal):
+    return [(entry.name.key, entry.kind.value) for entry in journal.ready(1e9, 100)]
+
+
+async def test_a_bucket_is_made_before_anything_goes_into_it(journal):
+    """I4: and other buckets don't wait for it."""
+    made = (await journal.append(bucket(EntryKind.PUT), 1.0)).entry
+    await journal.append(Draft(ObjectName("b", "k"), EntryKind.DELETE), 2.0)
+    await journal.append(Draft(ObjectName("other", "k"), EntryKind.DELETE), 3.0)
+    assert due(journal) == [("", "put"), ("k", "delete")]
+    await journal.confirm(made, Receipt(), 4.0, 0.0)
+    assert due(journal) == [("k", "delete"), ("k", "delete")]
+
+
+async def test_a_bucket_is_deleted_after_all_that_was_to_happen_in_it(journal):
+    """I4: and what comes later waits for that."""
+    first = (await journal.append(Draft(ObjectName("b", "k"), EntryKind.DELETE), 1.0)).entry
+    deleted = (await journal.append(bucket(EntryKind.DELETE), 2.0)).entry
+    made = (await journal.append(bucket(EntryKind.PUT), 3.0)).entry
+    await journal.append(Draft(ObjectName("b", "k"), EntryKind.DELETE), 4.0)
+    assert due(journal) == [("k", "delete")]
+    await journal.confirm(first, Receipt(), 5.0, 0.0)
+    assert due(journal) == [("", "delete")]
+    await journal.confirm(deleted, Receipt(), 6.0, 0.0)
+    assert due(journal) == [("", "put")]
+    assert [entry.kind for entry in journal.bucket_entries()] == [EntryKind.PUT]
+    await journal.confirm(made, Receipt(), 7.0, 0.0)
+    assert due(journal) == [("k", "delete")]
+    assert journal.bucket_entries() == []
+
+
+async def test_a_bucket_that_was_refused_blocks_nobody(journal):
+    """I7: its objects are refused in their turn, with a reason of their own."""
+    made = (await journal.append(bucket(EntryKind.PUT), 1.0)).entry
+    await journal.append(Draft(ObjectName("b", "k"), EntryKind.DELETE), 2.0)
+    await journal.park(made, not_before=1e12, error="refused")
+    assert due(journal) == [("k", "delete")]

@@ -59,6 +59,9 @@ class ScriptedDownload:
                 raise OutageError(OutageKind.BROKEN, "reset", in_doubt=False)
             yield self.content[at : at + 1000]
 
+    async def delete_bucket(self, bucket: str) -> None:
+        return
+
     async def aclose(self) -> None:
         return
 

@@ -49,7 +49,7 @@ def test_buckets():
         "Prefix": "x",
         "ContinuationToken": "t",
     }
-    assert read_buckets(answer) == ("a", "b")
+    assert [each.name for each in read_buckets(answer)] == ["a", "b"]
     assert parsed("ListBuckets", list_buckets([])) == {"Owner": OWNER, "Buckets": []}
 
 

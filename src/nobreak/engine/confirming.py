@@ -18,6 +18,8 @@ async def holds(context: Context, entry: Entry, receipt: Receipt) -> bool:
     It is asked only after the entry's own request was answered with success.
     """
     external = context.external
+    if not entry.name.key:
+        return True  # of a bucket, that success is all that can be known
     if entry.fingerprint is not None:
         fingerprint = _with_segments(context, entry, entry.fingerprint)
         return await external.holds(entry.name, fingerprint, receipt)

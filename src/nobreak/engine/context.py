@@ -9,7 +9,7 @@ from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import Reporter
 from nobreak.settings.model import WriteSettings
 from nobreak.stores.external.base import ExternalStore
-from nobreak.stores.interfaces import Board, Catalog, Index, Journal
+from nobreak.stores.interfaces import Board, Catalog, Index, Journal, KnownBuckets
 from nobreak.stores.local.bodies import BodyStore
 
 
@@ -21,6 +21,7 @@ class Context:
     journal: Journal
     catalog: Catalog
     index: Index
+    buckets: KnownBuckets
     board: Board
     bodies: BodyStore
     link: Link

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
@@ -23,7 +24,7 @@ from nobreak.errors import (
     RefusedError,
 )
 from nobreak.reporting.events import EventKind
-from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
+from nobreak.words import BucketInfo, Entry, EntryKind, EntryState, ObjectName, Receipt
 
 LOOK_EVERY = 0.1
 """How often an idle drain looks for work (seconds)."""
@@ -73,7 +74,11 @@ class Drain:
     async def _prepare(self) -> bool:
         """Make the bucket of the faces that know none; whether there is nothing more to do."""
         try:
-            await self._context.external.ensure_bucket(self._context.writes.bucket)
+            bucket = self._context.writes.bucket
+            await self._context.external.ensure_bucket(bucket)
+            if self._context.buckets.get(bucket) is None:
+                now = datetime.fromtimestamp(self._context.now(), UTC)
+                await self._context.buckets.add(BucketInfo(bucket, now))
         except OutageError:
             return False
         except RefusedError:
@@ -216,6 +221,8 @@ class Drain:
     async def _apply(self, entry: Entry, known: Receipt | None) -> Receipt:
         """Do on the external store what the entry says; `known`: what it had before."""
         context = self._context
+        if not entry.name.key:
+            return await self._apply_bucket(entry)
         if entry.kind is EntryKind.DELETE:
             await context.external.delete(entry.name, receipt=known)
             return Receipt()
@@ -225,6 +232,14 @@ class Drain:
         async with aclosing(await context.bodies.open_kept(kept, entry.fingerprint)) as body:
             await body.verify()
             return await context.external.put(entry.name, body, entry.attributes)
+
+    async def _apply_bucket(self, entry: Entry) -> Receipt:
+        external = self._context.external
+        if entry.kind is EntryKind.PUT:
+            await external.ensure_bucket(entry.name.bucket)
+        else:
+            await external.delete_bucket(entry.name.bucket)
+        return Receipt()
 
     async def _defer(self, entry: Entry, error: OutageError) -> None:
         """It failed. If the server is away all wait; else this one waits, then is parked."""

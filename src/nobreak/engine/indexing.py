@@ -73,7 +73,7 @@ class Indexing:
         """The buckets of the external store. Raises `ExternalError`."""
         external = self._context.external
         if isinstance(external, S3Store):
-            return await external.list_buckets()
+            return [each.name for each in await external.list_buckets()]
         return (self._context.writes.bucket,)
 
     async def scan(self, bucket: str, progress: Callable[[int], None] | None = None) -> int:

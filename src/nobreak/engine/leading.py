@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from nobreak.engine.announcing import Announcer
+from nobreak.engine.buckets import BucketReader
 from nobreak.engine.context import Context
 from nobreak.engine.drain import Drain
 from nobreak.engine.indexing import Indexer
@@ -78,6 +79,7 @@ class Leading:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.kept_up("monitor", monitor.run))
                 tasks.create_task(self.kept_up("drain", Drain(self._context).run))
+                tasks.create_task(self.kept_up("buckets", BucketReader(self._context).run))
                 tasks.create_task(self.kept_up("index", Indexer(self._context).run))
                 tasks.create_task(self.kept_up("sweep", self._sweep))
                 tasks.create_task(self.kept_up("title", self._show_title))

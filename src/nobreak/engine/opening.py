@@ -18,6 +18,7 @@ from nobreak.stores.external.http import Timeouts
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.sqlite.board import SqliteBoard
+from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
@@ -68,6 +69,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             journal=journal,
             catalog=SqliteCatalog(database, index),
             index=index,
+            buckets=SqliteBuckets(database),
             board=board,
             bodies=bodies,
             link=Link(board, background),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from nobreak.engine.buckets import Buckets
 from nobreak.engine.companions import Companions
 from nobreak.engine.context import Context
 from nobreak.engine.drivers import open_external
@@ -162,6 +163,11 @@ class Engine:
     def indexing(self) -> Indexing:
         """Scans of the external store, for lists in an outage."""
         return Indexing(self._opened)
+
+    @property
+    def buckets(self) -> Buckets:
+        """Buckets, through an outage."""
+        return Buckets(self._opened)
 
     @property
     def journal(self) -> Journal:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from nobreak.words import (
     Attributes,
+    BucketInfo,
     Entry,
     EntryKind,
     Fingerprint,
@@ -111,7 +112,10 @@ class Journal(Protocol):
         """Where the bytes of a PUT are; None when the entry has left."""
 
     def ready(self, now: float, limit: int) -> Sequence[Entry]:
-        """Entries that may be replayed now: the first of each key, those due longest first."""
+        """Entries that may be replayed now: the first of each key, those due longest first.
+
+        A bucket is made before anything happens in it, and deleted after everything that was to.
+        """
 
     async def confirm(self, entry: Entry, receipt: Receipt, now: float, settle: float) -> Left:
         """The external store holds exactly this version (I3).
@@ -153,8 +157,36 @@ class Journal(Protocol):
     def entries(self, *, parked: bool, after: int, limit: int) -> Sequence[Entry]:
         """Entries in order, those with a number above `after`."""
 
+    def bucket_entries(self) -> Sequence[Entry]:
+        """The newest entry of each bucket that is made or deleted: those with an empty key."""
+
     def page(self, bucket: str, prefix: str, start_after: str, limit: int) -> Sequence[Entry]:
         """The newest entry of each key that begins with `prefix`, in the keys' byte order."""
+
+
+class KnownBuckets(Protocol):
+    """The buckets of the external store, as far as they are known."""
+
+    def get(self, name: str) -> BucketInfo | None:
+        """A bucket that is there."""
+
+    def all(self) -> Sequence[BucketInfo]:
+        """All that are known, by name."""
+
+    def are_all(self) -> bool:
+        """Whether there are no others: the list was read, and every change since was noted."""
+
+    def version(self) -> int:
+        """Grows with every change but `replace`."""
+
+    async def replace(self, buckets: Sequence[BucketInfo], version: int, now: float) -> bool:
+        """The list was read; False, and nothing done, when it changed since it had that version."""
+
+    async def add(self, bucket: BucketInfo) -> None:
+        """A bucket was made or seen."""
+
+    async def remove(self, name: str) -> None:
+        """A bucket was deleted, and with it all that was known of its objects."""
 
 
 class Catalog(Protocol):

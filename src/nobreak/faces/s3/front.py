@@ -7,6 +7,7 @@ from nobreak.app import Nobreak
 from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer
 from nobreak.faces.s3.auth import authenticate
+from nobreak.faces.s3.buckets import BucketOperations
 from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.keyring import KeyRing
@@ -22,6 +23,17 @@ METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
 
 
+ON_BUCKETS = frozenset(
+    {
+        Operation.CREATE_BUCKET,
+        Operation.DELETE_BUCKET,
+        Operation.HEAD_BUCKET,
+        Operation.GET_BUCKET_LOCATION,
+    }
+)
+"""Operations that see for themselves whether the bucket is there."""
+
+
 class Front:
     """Answers requests. What has no handler here is passed on to the external store."""
 
@@ -29,8 +41,13 @@ class Front:
         passing = Passing(nobreak.forwarding)
         objects, lists = Objects(nobreak, nobreak.forwarding, passing), Lists(nobreak)
         self._keys = keys
+        self._buckets = BucketOperations(nobreak, passing)
         self._pass_on: Handler = passing.on
         self._handlers: Mapping[Operation, Handler] = {
+            Operation.CREATE_BUCKET: self._buckets.create,
+            Operation.DELETE_BUCKET: self._buckets.delete,
+            Operation.HEAD_BUCKET: self._buckets.head,
+            Operation.GET_BUCKET_LOCATION: self._buckets.location,
             Operation.PUT_OBJECT: objects.put,
             Operation.GET_OBJECT: objects.get,
             Operation.HEAD_OBJECT: objects.head,
@@ -63,6 +80,10 @@ class Front:
         of_body = operation is not Operation.COMPLETE_MULTIPART_UPLOAD
         decoder = payload_decoder(verified, request.headers, of_body=of_body)
         incoming = Incoming(decoder, body, content_length)
+        if operation is Operation.LIST_BUCKETS:
+            return await self._buckets.list(request, self._keys.visible(verified.access_key))
+        if request.bucket is not None and operation not in ON_BUCKETS:
+            self._buckets.check(request.bucket)
         handler = self._handlers.get(operation, self._pass_on)
         return await handler(request, incoming)
 

@@ -1,6 +1,6 @@
 """The key pairs that clients of the S3 face sign with, and what each of them may do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -49,6 +49,11 @@ class KeyRing:
                 extra={"AWSAccessKeyId": printable(access_key, 128)},
             )
         return found
+
+    def visible(self, access_key: str) -> Callable[[str], bool] | None:
+        """Which buckets this identity may know of; None: all of them."""
+        pair = self.pair(access_key)
+        return None if pair.buckets is None else pair.reaches
 
     def allowed(self, access_key: str, *, write: bool, bucket: str | None) -> bool:
         """Whether this identity may read from, or write to, a bucket.

@@ -147,5 +147,8 @@ class ExternalStore(Protocol):
     async def ensure_bucket(self, bucket: str) -> None:
         """Make the bucket if this kind of store has such and it isn't there."""
 
+    async def delete_bucket(self, bucket: str) -> None:
+        """Delete the bucket if this kind of store has such; one that is not there is a success."""
+
     async def aclose(self) -> None:
         """Close all connections."""

@@ -27,6 +27,7 @@ from nobreak.stores.external.sending import exactly
 from nobreak.stores.external.sigv4 import Credentials
 from nobreak.words import (
     Attributes,
+    BucketInfo,
     ByteRange,
     Fingerprint,
     ObjectInfo,
@@ -185,8 +186,8 @@ class S3Store:
     def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
         return self._lister.pages(bucket)
 
-    async def list_buckets(self) -> tuple[str, ...]:
-        """The names of all buckets that the key pair may see."""
+    async def list_buckets(self) -> tuple[BucketInfo, ...]:
+        """All buckets that the key pair may see, and when they were made."""
         async with self._client.call("GET") as response:
             answer = await read_answer(response)
         try:
@@ -200,6 +201,15 @@ class S3Store:
         data = b"" if region == "us-east-1" else bucket_location(region)
         async with self._client.call("PUT", bucket, data=data, changes=True) as response:
             refuse_page(response, in_doubt=True)
+
+    async def delete_bucket(self, bucket: str) -> None:
+        """Delete a bucket. Raises `RefusedError` (409) when it isn't empty."""
+        try:
+            async with self._client.call("DELETE", bucket, changes=True) as response:
+                refuse_page(response, in_doubt=True)
+        except RefusedError as error:
+            if error.status != NOT_FOUND:
+                raise
 
     async def ensure_bucket(self, bucket: str) -> None:
         """Make the bucket if it isn't there."""

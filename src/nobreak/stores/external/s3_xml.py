@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from nobreak.errors import NobreakError
+from nobreak.words import BucketInfo
 
 MAX_DEPTH = 16
 
@@ -120,10 +122,22 @@ def read_list_page(document: bytes) -> ListPage:
     return ListPage(objects, truncated, root.text_of("NextContinuationToken"))
 
 
-def read_buckets(document: bytes) -> tuple[str, ...]:
-    """The names in a ListAllMyBucketsResult. Raises `XmlError`."""
+def read_buckets(document: bytes) -> tuple[BucketInfo, ...]:
+    """The buckets in a ListAllMyBucketsResult. Raises `XmlError`."""
     lists = _parse_as("ListAllMyBucketsResult", document).all("Buckets")
-    return tuple(bucket.text_of("Name") for found in lists for bucket in found.all("Bucket"))
+    return tuple(
+        BucketInfo(bucket.text_of("Name"), _moment(bucket.text_of("CreationDate")))
+        for found in lists
+        for bucket in found.all("Bucket")
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A time; the beginning of all times for one that can't be read."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def read_error(document: bytes) -> tuple[str, str]:

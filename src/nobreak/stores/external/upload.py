@@ -141,6 +141,9 @@ class UploadStore:
     async def ensure_bucket(self, bucket: str) -> None:
         """Such a server knows no buckets."""
 
+    async def delete_bucket(self, bucket: str) -> None:
+        """This kind of store has none."""
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

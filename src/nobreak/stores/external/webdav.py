@@ -152,6 +152,9 @@ class WebDavStore:
     async def ensure_bucket(self, bucket: str) -> None:
         """Folders are made when a first object needs them."""
 
+    async def delete_bucket(self, bucket: str) -> None:
+        """This kind of store has none."""
+
     async def aclose(self) -> None:
         for sweep in self._sweeps:
             sweep.cancel()

@@ -6,6 +6,7 @@ from typing import cast
 import apsw
 
 from nobreak.stores.interfaces import Appended, Draft, KeptBody, Left, Tally
+from nobreak.stores.sqlite.buckets import add_bucket, remove_bucket
 from nobreak.stores.sqlite.catalog import remove_object, upsert_object
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.rows import (
@@ -21,8 +22,18 @@ from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
 NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
 READY = (
-    f"SELECT {ENTRY_COLUMNS} FROM entry "
-    "WHERE head = 1 AND not_before <= ? ORDER BY not_before, seq LIMIT ?"
+    f"SELECT {ENTRY_COLUMNS} FROM entry WHERE head = 1 AND not_before <= ? "
+    # Objects wait for the bucket that was made or deleted before them, ...
+    "AND NOT EXISTS (SELECT 1 FROM entry b WHERE b.bucket = entry.bucket AND b.key = '' "
+    "AND b.seq < entry.seq AND b.state = 'pending') "
+    # ... and the deletion of a bucket for all that was to happen in it before.
+    "AND (entry.key != '' OR entry.kind = 'put' OR NOT EXISTS (SELECT 1 FROM entry o "
+    "WHERE o.bucket = entry.bucket AND o.seq < entry.seq AND o.state != 'parked')) "
+    "ORDER BY not_before, seq LIMIT ?"
+)
+BUCKETS = (
+    f"SELECT {ENTRY_COLUMNS} FROM entry e WHERE key = '' "
+    "AND seq = (SELECT max(seq) FROM entry WHERE key = '' AND bucket = e.bucket)"
 )
 PAGE = (
     f"SELECT {ENTRY_COLUMNS} FROM entry e "
@@ -147,6 +158,9 @@ class SqliteJournal:
         sql = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE {condition} seq > ? ORDER BY seq LIMIT ?"
         return [entry_from(row) for row in self._database.read(sql, (after, limit))]
 
+    def bucket_entries(self) -> Sequence[Entry]:
+        return [entry_from(row) for row in self._database.read(BUCKETS)]
+
     def page(self, bucket: str, prefix: str, start_after: str, limit: int) -> Sequence[Entry]:
         bindings = {
             "bucket": bucket,
@@ -216,10 +230,7 @@ def _confirm(
     if row is None:
         return Left(gone=False)
     current = entry_from(row)
-    if current.kind is EntryKind.PUT:
-        upsert_object(writer, current, receipt)
-    else:
-        remove_object(writer, current.name)
+    _remember(writer, current, receipt)
     if not current.doubtful or settle <= 0:
         return _leave(writer, current)
     heir = writer.execute(
@@ -235,6 +246,19 @@ def _confirm(
         (now + settle, receipt.remote, receipt.etag, current.seq),
     )
     return _take_out(writer, current, "seq < :seq AND state = 'parked'")
+
+
+def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:
+    """What a confirmed entry makes of the catalog, or of the known buckets."""
+    match (bool(entry.name.key), entry.kind):
+        case (True, EntryKind.PUT):
+            upsert_object(writer, entry, receipt)
+        case (True, EntryKind.DELETE):
+            remove_object(writer, entry.name)
+        case (False, EntryKind.PUT):
+            add_bucket(writer, entry.name.bucket, entry.acked_at)
+        case _:
+            remove_bucket(writer, entry.name.bucket)
 
 
 def _leave(writer: apsw.Connection, entry: Entry) -> Left:

@@ -29,6 +29,7 @@ CREATE INDEX entry_ready ON entry (not_before, seq) WHERE head = 1;
 CREATE INDEX entry_parked ON entry (seq) WHERE state = 'parked';
 CREATE INDEX entry_file ON entry (file) WHERE file IS NOT NULL;
 CREATE INDEX entry_begun ON entry (seq) WHERE begun = 1;
+CREATE INDEX entry_bucket ON entry (seq) WHERE key = '';
 CREATE INDEX entry_settling ON entry (seq) WHERE state = 'settling';
 
 -- Small bodies, apart so that a walk over the entries does not read them.
@@ -97,6 +98,18 @@ CREATE TABLE bucket (
     scan       INTEGER NOT NULL,
     scanning   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The buckets of the external store; all of them where `read_at` is not null.
+CREATE TABLE known_bucket (
+    name    TEXT PRIMARY KEY,
+    created REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bucket_list (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    read_at REAL,
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO bucket_list VALUES (1, NULL, 0);
 
 -- What live writes changed while a scan is under way.
 CREATE TABLE touched (
