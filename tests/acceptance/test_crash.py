@@ -14,19 +14,12 @@ import aiohttp
 import pytest
 from tests.support.net import eventually
 
-from nobreak.demo.history import (
-    ABSENT,
-    Action,
-    Breach,
-    History,
-    Limits,
-    Operation,
-    Outcome,
-    Version,
-)
+from nobreak.demo.history import History, Limits
 from nobreak.demo.processes import NobreakProcess
 from nobreak.demo.proof import held_by
+from nobreak.demo.record import ABSENT, Action, Operation, Outcome, Version
 from nobreak.demo.seaweed import SeaweedServer
+from nobreak.demo.truth import Breach
 from nobreak.demo.wire import Answer, Wire
 
 HANGS = 5.0

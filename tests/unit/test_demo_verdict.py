@@ -1,18 +1,14 @@
 """The demo's judge: each promise that is broken in a history makes the demo fail."""
 
+from dataclasses import replace
+
 import pytest
 
 from nobreak.demo.acts import Times
 from nobreak.demo.figures import Figures, figures
-from nobreak.demo.history import (
-    ABSENT,
-    Action,
-    Breach,
-    History,
-    Operation,
-    Outcome,
-    Version,
-)
+from nobreak.demo.history import History
+from nobreak.demo.record import ABSENT, Action, Operation, Outcome, Version
+from nobreak.demo.truth import Breach
 
 OLD, NEW, OTHER = (Version.of(body) for body in (b"old", b"new", b"other"))
 PUT, DELETE, READ = Action.PUT, Action.DELETE, Action.READ
@@ -29,8 +25,9 @@ def history(*operations, held=None):
     found = History()
     outage = found.outage
     outage.began, outage.known, outage.ended = 10.0, 11.0, 21.0
-    for each in operations:
-        found.add(each)
+    for turn, each in enumerate(operations):
+        later = 0.02 * turn  # one after another, also those that name no time
+        found.add(replace(each, started=each.started + later, ended=each.ended + later))
     found.compare({"k": NEW} if held is None else held)
     return found
 

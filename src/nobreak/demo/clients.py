@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from nobreak.demo.history import ABSENT, Action, History, Operation, Outcome, Version
+from nobreak.demo.history import History
+from nobreak.demo.record import ABSENT, Action, Operation, Outcome, Version
 from nobreak.demo.wire import Answer, Wire
 
 KIB = 1024

@@ -10,8 +10,9 @@ from rich.text import Text as Styled
 
 from nobreak.demo import texts
 from nobreak.demo.acts import Times
-from nobreak.demo.history import Breach, Finding, History
+from nobreak.demo.history import History
 from nobreak.demo.stage import FAILURES, counts
+from nobreak.demo.truth import Breach, Finding
 from nobreak.lang import Lang, Text
 from nobreak.printable import printable
 
@@ -77,7 +78,7 @@ def figures(
         reads_cut_short=cut,
         longest_wait=round(history.longest_wait(), 3),
         slow_waits=history.count(Breach.SLOW),
-        acked_writes_lost=history.count(Breach.LOST, Breach.RESURRECTED),
+        acked_writes_lost=history.count(Breach.LOST, Breach.RESURRECTED, Breach.UNDECIDED),
         wrong_bytes_read=history.count(Breach.WRONG_BYTES),
         unexpected_objects=history.count(Breach.UNEXPECTED),
         objects_compared=compared,

@@ -3,7 +3,7 @@
 import hashlib
 from contextlib import aclosing
 
-from nobreak.demo.history import Version
+from nobreak.demo.record import Version
 from nobreak.demo.seaweed import SeaweedServer
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.external.memory_body import MemoryBody

@@ -97,7 +97,7 @@ async def _perform(folder: Path, console: Console, lang: Lang, outage: str, pace
 async def _play_and_prove(play: Play, base: str) -> Figures:
     """Clients, outage, return; then what the external store holds. What stops it is told."""
     stage, history = play.stage, play.stage.history
-    trouble, held = "", {}
+    trouble, held = "", None
     try:
         async with aiohttp.ClientSession() as session:
             stop = asyncio.Event()
@@ -109,10 +109,10 @@ async def _play_and_prove(play: Play, base: str) -> Figures:
         await play.give_back()
         stage.enter(Act.PROOF, SCENES[Act.PROOF].within(play.lang))
         held = await held_by(play.server)
-        history.compare(held)
     except NobreakError as error:
         trouble = str(error)
-    return figures(play.outage, history, play.times, len(held), trouble)
+    history.compare(held)
+    return figures(play.outage, history, play.times, len(held or ()), trouble)
 
 
 async def crowd(wire: Wire, stage: Stage, count: int, stop: asyncio.Event) -> None:

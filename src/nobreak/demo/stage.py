@@ -10,8 +10,10 @@ from typing import Any
 
 import aiohttp
 
-from nobreak.demo.history import Breach, History, Operation, Outcome
+from nobreak.demo.history import History
+from nobreak.demo.record import Operation, Outcome
 from nobreak.demo.texts import Act
+from nobreak.demo.truth import Breach
 from nobreak.errors import NobreakError
 from nobreak.words import Mode
 

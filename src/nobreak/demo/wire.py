@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 import aiohttp
 from yarl import URL
 
-from nobreak.demo.history import Outcome
+from nobreak.demo.record import Outcome
 
 FILES = "/files/"
 NOT_FOUND, UNAVAILABLE, ERRORS = 404, 503, 400
