@@ -42,6 +42,15 @@ def chunked(front: Front) -> bytes:
     return request_bytes("PUT", "/shop/k", {**own, "transfer-encoding": "chunked"})
 
 
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server closes the connection, in whatever way, and without another word."""
+    async with asyncio.timeout(5):
+        try:
+            return await reader.read() == b""
+        except ConnectionError:
+            return True
+
+
 async def drip(writer: asyncio.StreamWriter, data: bytes, every: float) -> None:
     """Send byte after byte until nobody takes them."""
     with contextlib.suppress(ConnectionError):
@@ -57,8 +66,7 @@ async def test_a_head_that_trickles_is_closed_and_an_idle_connection_is_not(hast
     dripping = asyncio.create_task(
         drip(writer, b"GET /shop/k HTTP/1.1\r\n" + b"a: b\r\n" * 99, 0.05)
     )
-    async with asyncio.timeout(3):
-        assert await reader.read() == b""
+    assert await ended(reader)
     await dripping
     idle.write(request_bytes("GET", "/", {"host": "x"}))
     reply = await read_reply(idle_reader)
@@ -180,7 +188,7 @@ async def test_a_client_that_waits_is_asked_for_its_body_only_if_it_may_send_one
     assert refused is not None
     assert (refused.status, refused.code) == (403, "SignatureDoesNotMatch")
     assert refused.headers["connection"] == "close"
-    assert await reader.read() == b""
+    assert await ended(reader)
     writer.close()
 
 
@@ -237,7 +245,7 @@ async def test_one_connection_too_many_is_turned_away_and_the_others_go_on(tmp_p
         reply = await read_reply(reader)
         assert reply is not None
         assert (reply.status, reply.code) == (503, "SlowDown")
-        assert await reader.read() == b""
+        assert await ended(reader)
         writer.close()
         for _reader, writer in held[:4]:
             writer.write(put(front, 10) + b"half")
@@ -260,7 +268,7 @@ async def test_a_tls_handshake_that_never_comes_is_not_waited_for(tmp_path, monk
     async with running_front(tmp_path, **files) as front:
         reader, writer = await front.connect()
         async with asyncio.timeout(3):
-            assert await reader.read() == b""
+            assert await ended(reader)
         writer.close()
 
 
