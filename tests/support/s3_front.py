@@ -75,7 +75,7 @@ class Front:
             writer.write(data)
             while (reply := await read_reply(reader, within)) is not None:
                 replies.append(reply)
-                within = 0.3
+                within = 0.1
         finally:
             writer.close()
         return replies
