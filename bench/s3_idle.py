@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nobreak.faces.s3.limits import raise_open_files
+from nobreak.faces.limits import raise_open_files
 from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 
 USER = Credentials("user", "secret", "us-east-1")

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.net import eventually, free_port, listening
 from tests.support.s3_front import TLS, Front, read_reply, request_bytes
 
-from nobreak.faces.s3.limits import limits_of
+from nobreak.faces.limits import limits_of
 from nobreak.settings import Address
 
 OPEN_FILES = 512
@@ -59,6 +59,20 @@ async def test_a_flood_of_connections_does_not_keep_a_write_from_the_journal(tmp
     """I1, I7; and the soft limit of 64 was raised to the hard one."""
     async with served(tmp_path) as (_process, port):
         await flood(port)
+
+
+async def test_a_flood_of_connections_to_the_api_is_bounded_too(tmp_path):
+    api = free_port()
+    async with served(tmp_path, NOBREAK_API_LISTEN=f"127.0.0.1:{api}") as (_process, port):
+        most = limits_of(OPEN_FILES).to_api
+        held = [await asyncio.open_connection("127.0.0.1", api) for _ in range(most)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", api)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        await flood(port)
+        for _reader, writer in held:
+            writer.close()
 
 
 async def flood(port: int) -> None:

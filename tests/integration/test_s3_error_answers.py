@@ -171,3 +171,38 @@ async def test_the_resource_in_an_error_cannot_break_out_of_its_xml(front):
         root.findtext("Resource")
         == "/errors/</Error><x>\N{REPLACEMENT CHARACTER}&\N{REPLACEMENT CHARACTER}"
     )
+
+
+ASKS = {
+    "host": "x",
+    "origin": "https://shop.example",
+    "access-control-request-method": "PUT",
+    "access-control-request-headers": "content-type",
+}
+
+
+async def answer_to(front: Front, method: str, path: str, headers: dict[str, str]):
+    reader, writer = await front.connect()
+    writer.write(request_bytes(method, path, headers))
+    reply = await read_reply(reader)
+    writer.close()
+    assert reply is not None
+    return reply
+
+
+async def test_a_browser_may_ask_before_it_uses_a_presigned_url(outside):
+    """Unsigned, as browsers ask: the external store's CORS rules answer."""
+    reply = await answer_to(outside, "OPTIONS", "/errors/k?X-Amz-Signature=1", ASKS)
+    assert reply.status == 200
+    assert reply.headers["access-control-allow-origin"]
+
+
+async def test_a_browser_that_asks_in_an_outage_is_told_to_come_again(here):
+    reply = await answer_to(here, "OPTIONS", "/errors/k", ASKS)
+    assert (reply.status, reply.code) == (503, "SlowDown")
+
+
+async def test_an_upload_by_form_is_not_implemented_rather_than_denied(front):
+    headers = {"host": "x", "content-type": "multipart/form-data; boundary=b"}
+    reply = await answer_to(front, "POST", "/errors", {**headers, "content-length": "0"})
+    assert (reply.status, reply.code) == (501, "NotImplemented")

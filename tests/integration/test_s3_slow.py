@@ -10,8 +10,8 @@ import pytest
 from tests.support.net import eventually
 from tests.support.s3_front import TLS, Front, read_reply, request_bytes, running_front
 
+from nobreak.faces.limits import FEWEST, OWN_FILES, Limits, limits_of
 from nobreak.faces.s3 import listening, patience, serve
-from nobreak.faces.s3.limits import FEWEST, OWN_FILES, Limits, limits_of
 
 MIB = 1024 * 1024
 
@@ -237,7 +237,7 @@ async def test_an_object_that_its_client_compressed_stays_compressed(front):
 
 
 async def test_one_connection_too_many_is_turned_away_and_the_others_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(serve, "limits_of", lambda _files: Limits(connections=5, requests=2))
+    monkeypatch.setattr(serve, "limits_of", lambda _files: Limits(5, 2, 5))
     async with running_front(tmp_path) as front:
         held = [await front.connect() for _ in range(5)]
         await asyncio.sleep(0.1)
@@ -277,5 +277,6 @@ def test_idle_connections_leave_descriptors_for_requests_and_for_us():
         limits = limits_of(files)
         assert limits.requests >= FEWEST
         if files >= 1024:
-            assert limits.connections + 2 * limits.requests + OWN_FILES <= files
+            taken = limits.connections + 2 * limits.requests + limits.to_api
+            assert taken + OWN_FILES <= files
     assert limits_of(20_000).connections > 10_000

@@ -120,7 +120,7 @@ class Forwarding:
             raise UnavailableError(AWAY)
         if name.key and self.holds_back(name):
             raise UnavailableError(PENDING)
-        changes = method not in {"GET", "HEAD"}
+        changes = method not in {"GET", "HEAD", "OPTIONS"}
         stack = AsyncExitStack()
         call = external.client.forward(
             method,

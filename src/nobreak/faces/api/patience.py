@@ -5,6 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nobreak.faces.limits import limits_of, open_files
+
 HEAD_WITHIN = 20.0
 """A request's line and headers must be here so soon after its first byte (seconds)."""
 
@@ -18,6 +20,9 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > limits_of(open_files()).to_api:
+            transport.close()  # the journal's files go first
+            return
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:

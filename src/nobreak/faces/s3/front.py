@@ -7,6 +7,7 @@ from nobreak.app import Nobreak
 from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer
 from nobreak.faces.s3.auth import authenticate
+from nobreak.faces.s3.browsers import is_form, is_preflight, preflight
 from nobreak.faces.s3.buckets import BucketOperations
 from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
@@ -15,11 +16,11 @@ from nobreak.faces.s3.lists import Lists
 from nobreak.faces.s3.objects import Objects
 from nobreak.faces.s3.operations import RULES, BodyKind, Operation, classify
 from nobreak.faces.s3.passing import Passing
-from nobreak.faces.s3.payload import payload_decoder
+from nobreak.faces.s3.payload import PayloadDecoder, payload_decoder
 from nobreak.faces.s3.request import S3Error, S3Request
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
-"""The methods of S3. What it knows of the last one needs no signature, and is not for us."""
+"""The methods of S3."""
 Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
 
 
@@ -73,6 +74,11 @@ class Front:
         if request.method not in METHODS:
             raise S3Error("MethodNotAllowed")
         check_header_values(request)
+        if is_preflight(request):
+            unread = Incoming(PayloadDecoder([]), body, content_length)
+            return await self._pass_on(preflight(request), unread)
+        if is_form(request):
+            raise S3Error("NotImplemented", "Uploads by form are not supported.")
         verified = authenticate(request, self._keys, now)
         operation = classify(request)
         self._check_allowed(verified.access_key, operation, request)

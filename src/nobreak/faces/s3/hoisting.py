@@ -27,6 +27,7 @@ _OF_THE_SIGNATURE = frozenset(
 _CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f]")
 """What no value of a header may hold (RFC 9110, 5.5)."""
 _NOT_UTF8 = re.compile("[\\ud800-\\udfff]")
+_SUSPECT = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\ud800-\\udfff]")
 _METADATA = "x-amz-meta-"
 _ANSWERED = "response-"
 """Arguments that become headers of the answer: `response-content-type` and others."""
@@ -52,11 +53,13 @@ def check_header_values(request: S3Request) -> None:
 
     Raises `S3Error` (`InvalidArgument`).
     """
-    in_query = (
+    in_query = [
         (name.lower(), value)
         for name, value in request.query
         if name.lower().startswith((_PREFIX, _ANSWERED))
-    )
+    ]
+    if not _SUSPECT.search("\t".join((*request.headers.values(), *(text for _, text in in_query)))):
+        return
     for name, value in (*request.headers.items(), *in_query):
         of_s3 = name.startswith(_PREFIX) and not name.startswith(_METADATA)
         if _CONTROL.search(value) or (of_s3 and _NOT_UTF8.search(value)):

@@ -48,7 +48,7 @@ OF_THE_SENDER = frozenset(
 """Headers that belong to the client's signature and framing: both are made anew."""
 SIGNATURE_V2 = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
 REDIRECT = 300
-UNSENT = frozenset({"GET", "HEAD", "DELETE"})
+UNSENT = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class Passing:

@@ -12,10 +12,10 @@ from aiohttp import web
 from nobreak.app import Nobreak
 from nobreak.engine.watching import FileWatch
 from nobreak.errors import SettingsError
+from nobreak.faces.limits import limits_of, open_files
 from nobreak.faces.s3.carrier import Carrier
 from nobreak.faces.s3.front import Front
 from nobreak.faces.s3.keyring import KeyRing
-from nobreak.faces.s3.limits import limits_of, open_files
 from nobreak.faces.s3.listening import Listener
 from nobreak.faces.s3.live_files import follow_certificate, follow_keys, read_keys
 from nobreak.faces.s3.patience import MAX_LINE_BYTES, PatientHandler, request_id

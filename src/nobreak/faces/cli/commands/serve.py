@@ -15,7 +15,7 @@ from nobreak.faces.cli.group import Command
 from nobreak.faces.cli.notify import READY, STOPPING, notify
 from nobreak.faces.cli.stopping import stop_signal
 from nobreak.faces.cli.texts import said
-from nobreak.faces.s3.limits import raise_open_files
+from nobreak.faces.limits import raise_open_files
 from nobreak.faces.s3.serve import s3_server
 from nobreak.reporting.events import EventKind
 from nobreak.settings import load_settings

@@ -4,18 +4,23 @@ import resource
 from dataclasses import dataclass
 
 OWN_FILES = 256
-"""Descriptors that nobody outside can take: the journal, the log, the API, the monitor."""
+"""Descriptors that nobody outside can take: the journal, the log, the monitor, the drain."""
 MOST_OPEN = 1 << 20
-MOST_REQUESTS = 2048
+MOST_REQUESTS, MOST_TO_API = 2048, 1000
 FEWEST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`connections`: open at the same time, most of them idle; `requests`: being answered."""
+    """What may be there at the same time.
+
+    `connections` to the S3 front, most of them idle; `requests` that it answers; connections
+    `to_api`, the HTTP API.
+    """
 
     connections: int
     requests: int
+    to_api: int
 
 
 def raise_open_files() -> int:
@@ -37,7 +42,8 @@ def limits_of(files: int) -> Limits:
     """What so many open files are enough for.
 
     A connection needs one; a request needs two more: a connection to the external store and a
-    spool file. Three quarters are for connections, so that idle ones can't starve requests.
+    spool file. Idle connections get their share and no more, so that they can't starve requests.
     """
     free = max(files - OWN_FILES, 4 * FEWEST)
-    return Limits(free * 3 // 4, max(FEWEST, min(free // 8, MOST_REQUESTS)))
+    requests = max(FEWEST, min(free // 8, MOST_REQUESTS))
+    return Limits(free * 11 // 16, requests, max(FEWEST, min(free // 16, MOST_TO_API)))
