@@ -29,6 +29,22 @@ class NotFoundError(NobreakError):
         self.name = name
 
 
+class PreconditionFailedError(NobreakError):
+    """A conditional write was not made: what it asks of the object is not so."""
+
+    def __init__(self, name: ObjectName) -> None:
+        super().__init__(f"{name} is not what the condition asks for")
+        self.name = name
+
+
+class OvertakenError(NobreakError):
+    """A conditional write met another write of its object (409): try again."""
+
+    def __init__(self, name: ObjectName) -> None:
+        super().__init__(f"another write of {name} came between")
+        self.name = name
+
+
 class RangeNotSatisfiableError(NobreakError):
     """The range lies outside of the object, which has `size` bytes."""
 
@@ -44,6 +60,13 @@ class UnavailableError(NobreakError):
     def __init__(self, reason: str, *, retry_after: int = 5) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class UndecidedError(UnavailableError):
+    """Whether a condition holds is known to the external store only, which can't be asked now."""
+
+    def __init__(self, name: ObjectName) -> None:
+        super().__init__(f"{name}: only the external store knows whether the condition holds")
 
 
 class OutOfSpaceError(NobreakError):

@@ -4,7 +4,7 @@ Nothing here does I/O. `nobreak.core` imports this module and nothing else.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -153,10 +153,12 @@ class Receipt:
     `remote`: the driver's own handle, empty where the name is enough; the form-upload
     server chooses a file name, and this is where it is remembered.
     `etag`: the external store's ETag without quotes, empty when it gives none.
+    `said`: what else it said of the write (version, encryption, ...): for its writer, not kept.
     """
 
     remote: str = ""
     etag: str = ""
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,40 @@ class ObjectInfo:
     attributes: Attributes = field(default_factory=Attributes)
     mode: Mode = Mode.EXTERNAL
     """Which store answered."""
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What the external store said of a write just now, beyond the ETag: `Receipt.said`."""
+
+
+class Verdict(StrEnum):
+    """What a condition makes of a write."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    NO_OBJECT = "there is no object that it could hold for"
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What must be true of an object for a write of it to be made (S3's conditional writes).
+
+    `etags`: one of these, without quotes, must be the object's (`If-Match`); `*` is any; None:
+    nothing is asked. `absent`: there must be no object (`If-None-Match: *`).
+    """
+
+    etags: frozenset[str] | None = None
+    absent: bool = False
+
+    def verdict(self, current: Collection[str] | None) -> Verdict:
+        """`current`: all ETags that the object is known by now; None: there is no object."""
+        if self.absent and current is not None:
+            return Verdict.FAILS
+        if self.etags is None:
+            return Verdict.HOLDS
+        if current is None:
+            return Verdict.NO_OBJECT
+        known = {etag for etag in current if etag}
+        holds = "*" in self.etags or not self.etags.isdisjoint(known)
+        return Verdict.HOLDS if holds else Verdict.FAILS
 
 
 @dataclass(frozen=True, slots=True)

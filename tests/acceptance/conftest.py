@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.outage import Outage, started
 
 from nobreak.demo.seaweed import SeaweedServer
 
@@ -15,3 +16,19 @@ async def own_seaweed(tmp_path: Path) -> AsyncIterator[SeaweedServer]:
     await server.start()
     yield server
     await server.kill()
+
+
+@pytest.fixture
+async def outage(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Outage]:
+    """A nobreak before a SeaweedFS that can be taken away, and an empty bucket there.
+
+    Its parameter, if it has one: further settings.
+    """
+    server = SeaweedServer(tmp_path / "seaweedfs")
+    await server.start()
+    try:
+        async with started(tmp_path, server, **getattr(request, "param", {})) as running:
+            await running.front.call("create_bucket")
+            yield running
+    finally:
+        await server.kill()

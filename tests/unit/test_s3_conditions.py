@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from nobreak.errors import RangeNotSatisfiableError
 from nobreak.faces.s3.conditions import (
     check_copy_source,
-    check_write,
     copy_source_range,
     has_conditions,
     is_not_modified,
+    precondition,
     resolved_range,
     wanted_range,
 )
 from nobreak.faces.s3.request import S3Error
-from nobreak.words import ByteRange, ObjectInfo, ObjectName, RangeRequest
+from nobreak.words import ByteRange, ObjectInfo, ObjectName, RangeRequest, Verdict
 
 MODIFIED = datetime(2025, 10, 31, 14, 35, 53, 900_000, tzinfo=UTC)
 INFO = ObjectInfo(ObjectName("b", "k"), 10, "new", MODIFIED)
@@ -89,35 +89,44 @@ def test_a_copy_is_made_only_if_all_of_its_conditions_hold(headers, status):
         assert caught.value.code == "PreconditionFailed"
 
 
+HOLDS, FAILS, NO_OBJECT = Verdict.HOLDS, Verdict.FAILS, Verdict.NO_OBJECT
+
+
 @pytest.mark.parametrize(
     ("headers", "existing", "absent"),
     [
-        ({}, None, None),
-        ({"if-none-match": "*"}, "PreconditionFailed", None),
-        ({"if-none-match": '"new"'}, "NotImplemented", "NotImplemented"),
-        ({"if-match": '"new"'}, None, "NoSuchKey"),
-        ({"if-match": "new"}, None, "NoSuchKey"),
-        ({"if-match": "given"}, None, "NoSuchKey"),
-        ({"if-match": "*"}, None, "NoSuchKey"),
-        ({"if-match": '"old"'}, "PreconditionFailed", "NoSuchKey"),
-        ({"if-match": "new", "if-none-match": "*"}, "PreconditionFailed", "NoSuchKey"),
+        ({"if-none-match": "*"}, FAILS, HOLDS),
+        ({"if-match": '"new"'}, HOLDS, NO_OBJECT),
+        ({"if-match": "new"}, HOLDS, NO_OBJECT),
+        ({"if-match": '"old", "new"'}, HOLDS, NO_OBJECT),
+        ({"if-match": "given"}, HOLDS, NO_OBJECT),
+        ({"if-match": "*"}, HOLDS, NO_OBJECT),
+        ({"if-match": '"old"'}, FAILS, NO_OBJECT),
+        ({"if-match": '""'}, FAILS, NO_OBJECT),
+        ({"if-match": 'W/"new"'}, FAILS, NO_OBJECT),
+        ({"if-match": "new", "if-none-match": "*"}, FAILS, NO_OBJECT),
     ],
 )
 def test_writes_are_made_only_if_their_conditions_hold(headers, existing, absent):
-    for current, code in ((INFO, existing), (None, absent)):
-        if code is None:
-            check_write(headers, current, also=["given"])
-        else:
-            with pytest.raises(S3Error) as caught:
-                check_write(headers, current, also=["given"])
-            assert caught.value.code == code
+    found = precondition(headers)
+    assert found is not None
+    assert found.verdict({"new", "given", ""}) is existing
+    assert found.verdict(None) is absent
+
+
+def test_a_write_without_conditions_depends_on_nothing():
+    assert precondition({"if-modified-since": SAME}) is None
+
+
+def test_only_any_object_at_all_can_be_in_the_way_of_a_write():
+    with pytest.raises(S3Error) as caught:
+        precondition({"if-none-match": '"new"'})
+    assert caught.value.code == "NotImplemented"
 
 
 def test_an_object_without_an_etag_matches_none():
     nameless = ObjectInfo(ObjectName("b", "k"), 1, "", MODIFIED)
     assert not is_not_modified({"if-none-match": '""'}, nameless)
-    with pytest.raises(S3Error):
-        check_write({"if-match": '""'}, nameless)
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,13 @@ from nobreak.errors import (
     OutageError,
     OutageKind,
     OutOfSpaceError,
+    OvertakenError,
+    PreconditionFailedError,
     RangeNotSatisfiableError,
     RefusedError,
     SettingsError,
     UnavailableError,
+    UndecidedError,
     UnsupportedError,
 )
 from nobreak.faces.s3.error_codes import CODES
@@ -40,6 +43,9 @@ FACE = Path(nobreak.errors.__file__).parent / "faces" / "s3"
 TRANSLATIONS = [
     (NotFoundError(NAME), "NoSuchKey", 404),
     (RangeNotSatisfiableError(NAME, 7), "InvalidRange", 416),
+    (PreconditionFailedError(NAME), "PreconditionFailed", 412),
+    (OvertakenError(NAME), "ConditionalRequestConflict", 409),
+    (UndecidedError(NAME), "SlowDown", 503),
     (InvalidRequestError("why"), "InvalidArgument", 400),
     (BodyMismatchError("the body's MD5 is x"), "BadDigest", 400),
     (BodyMismatchError("the body has 3 bytes"), "IncompleteBody", 400),

@@ -16,6 +16,11 @@ class Attempt(Generic[T]):
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._task = asyncio.create_task(work)
 
+    @property
+    def task(self) -> asyncio.Task[T]:
+        """What runs."""
+        return self._task
+
     async def outcome(self, *, within: float | None) -> Outcome:
         """Wait `within` seconds at most (None: for good). `SLOW`: it is still under way.
 

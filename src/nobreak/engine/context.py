@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nobreak.engine.background import Background
+from nobreak.engine.doubts import Doubts
 from nobreak.engine.link import Link
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import Reporter
@@ -25,6 +26,7 @@ class Context:
     board: Board
     bodies: BodyStore
     link: Link
+    doubts: Doubts
     background: Background
     reporter: Reporter
     diverts: DivertNews

@@ -19,8 +19,16 @@ class Doubts:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._names: Counter[ObjectName] = Counter()
+        self._fenced: Counter[ObjectName] = Counter()
 
     def __contains__(self, name: ObjectName) -> bool:
+        return name in self._fenced or self.unfenced(name)
+
+    def unfenced(self, name: ObjectName) -> bool:
+        """Whether what could land on this key would do so whatever is there by then.
+
+        A conditional write would not: the external store refuses one that comes late.
+        """
         return name in self._names or self._board.read().crashed
 
     def begin(self, name: ObjectName) -> None:
@@ -29,15 +37,20 @@ class Doubts:
 
     def end(self, name: ObjectName) -> None:
         """One reason less to doubt it."""
-        self._names[name] -= 1
-        if not self._names[name]:
-            del self._names[name]
+        _less(self._names, name)
 
     @contextmanager
-    def about(self, name: ObjectName) -> Iterator[None]:
-        """Doubt this key for as long as the context lasts."""
-        self.begin(name)
+    def about(self, name: ObjectName, *, fenced: bool = False) -> Iterator[None]:
+        """Doubt this key for as long as the context lasts; `fenced`: for a conditional write."""
+        names = self._fenced if fenced else self._names
+        names[name] += 1
         try:
             yield
         finally:
-            self.end(name)
+            _less(names, name)
+
+
+def _less(names: Counter[ObjectName], name: ObjectName) -> None:
+    names[name] -= 1
+    if not names[name]:
+        del names[name]

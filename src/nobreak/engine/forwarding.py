@@ -5,7 +5,7 @@ that only the external store knows. Writes of objects go through the `Store`, wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,16 +14,20 @@ import aiohttp
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
 from nobreak.engine.indexing import look_at
+from nobreak.engine.passing_by import PENDING, PassingBy
+from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
 from nobreak.stores.external.http import RequestBody
 from nobreak.stores.external.s3 import S3Store
 from nobreak.stores.external.sigv4 import QueryPairs
+from nobreak.stores.interfaces import Alias
 from nobreak.words import ObjectName
 
 NOT_S3 = "the external store does not speak S3: it has no answer to this"
 AWAY = "the external store is away, and only it can answer this"
 NO_OBJECT = "a senseless answer: an object without an ETag"
-PENDING = "a write of this object still waits for the external store"
+ASKS_BY_ETAG = frozenset({"if-match", "if-none-match", "if-range"})
+Answer = aiohttp.ClientResponse
 
 
 class Forwarded:
@@ -35,13 +39,16 @@ class Forwarded:
         stack: AsyncExitStack,
         name: ObjectName,
         context: Context,
+        headers: Mapping[str, str],
+        passing: PassingBy | None,
     ) -> None:
         self.status = response.status
-        self.headers = response.headers
+        self.headers = headers
         self._response = response
         self._stack = stack
         self._name = name
         self._context = context
+        self._passing = passing
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body. Raises `OutageError` when it ends early, or stops coming (I5)."""
@@ -51,6 +58,8 @@ class Forwarded:
                 async with asyncio.timeout(self._context.writes.divert_after):
                     piece = await anext(pieces)
             except StopAsyncIteration:
+                if self._passing is not None:
+                    self._passing.settled = True
                 return
             except (TimeoutError, aiohttp.ClientError) as error:
                 outage = OutageError(OutageKind.BROKEN, "the answer broke off", in_doubt=False)
@@ -79,11 +88,17 @@ class Forwarding:
         """Whether the journal has something of this key: then the external store must not answer."""
         return self._context.journal.newest(name) is not None
 
-    async def changed(self, name: ObjectName, *, gone: bool, sure: bool) -> None:
+    async def changed(
+        self, name: ObjectName, others: Sequence[ObjectName], *, gone: bool, sure: bool
+    ) -> None:
         """A request that was passed on changed an object; or, without a key, any of its bucket.
 
-        `gone`: it deleted the bucket; `sure`: it was answered with success.
+        `others`: further objects that it named. `gone`: it deleted the bucket; `sure`: it was
+        answered with success.
         """
+        catalog = self._context.catalog
+        known = (other for other in others if catalog.get(other) is not None)
+        await asyncio.gather(*(catalog.remove(other) for other in known))
         if name.key:
             await look_at(self._context, name)
         elif gone and sure:
@@ -95,6 +110,14 @@ class Forwarding:
         """Do it after the request, whose client has gone."""
         self._context.background.start(work)
 
+    def alias(self, name: ObjectName) -> Alias | None:
+        """The ETags of an object that its writer knows by another one than the external store."""
+        return self._context.catalog.alias(name)
+
+    def is_busy(self, name: ObjectName) -> bool:
+        """Whether a write of this key waits, or is under way: then it must not be overtaken."""
+        return self.holds_back(name) or name in self._context.doubts
+
     async def send(
         self,
         method: str,
@@ -104,49 +127,110 @@ class Forwarding:
         headers: Mapping[str, str],
         data: RequestBody | None,
         of_object: bool = False,
+        changes: Sequence[ObjectName] = (),
     ) -> Forwarded:
         """Send a request; `name` may lack a key, or bucket and key.
 
         `of_object`: the answer is to be an object. S3 always sends its ETag; without one it is
-        some other server's page, and no object (I2).
+        some other server's page, and no object (I2). `changes`: the objects whose bytes it may
+        change.
 
         Raises `UnavailableError` at once when the external store is away, or the journal holds
         the key; `UnsupportedError` when it doesn't speak S3; `OutageError`.
         """
-        external, link = self._context.external, self._context.link
+        context, external = self._context, self._context.external
         if not isinstance(external, S3Store):
             raise UnsupportedError(NOT_S3)
-        if link.state() is not Link.OPEN:
+        if context.link.state() is not Link.OPEN:
             raise UnavailableError(AWAY)
         if name.key and self.holds_back(name):
             raise UnavailableError(PENDING)
-        changes = method not in {"GET", "HEAD", "OPTIONS"}
-        stack = AsyncExitStack()
-        call = external.client.forward(
-            method,
-            name.bucket,
-            name.key,
-            query=query,
-            headers=headers,
-            data=data,
-            changes=changes,
-        )
-        # A body that is still coming in is not the external store's delay.
-        patience = None if data is not None else self._context.writes.divert_after
+        alias = context.catalog.alias(name) if name.key else None
+        writes = method not in {"GET", "HEAD", "OPTIONS"}
+        body = _Sent(data)
+        async with AsyncExitStack() as stack:
+            passing = None
+            if changes:
+                passing = await stack.enter_async_context(PassingBy(context, changes))
+            call = external.client.forward(
+                method,
+                name.bucket,
+                name.key,
+                query=query,
+                headers=asked_as_theirs(headers, alias),
+                data=body.data,
+                changes=writes,
+            )
+            try:
+                response = await self._answer(
+                    stack.enter_async_context(call), name, body, writes=writes
+                )
+                _check_object(response, of_object=of_object)
+            except OutageError as error:
+                context.link.failed(name, error)
+                raise
+            context.link.answered()
+            said = answered_as_ours(response.headers, alias)
+            return Forwarded(response, stack.pop_all(), name, context, said, passing)
+
+    async def _answer(
+        self, work: Coroutine[Any, Any, Answer], name: ObjectName, body: "_Sent", *, writes: bool
+    ) -> Answer:
+        """The answer in time. A write may take longer: to copy, to join, to delete many."""
+        patience = self._context.writes.divert_after
+
+        async def look() -> None:
+            external = self._context.external
+            if isinstance(external, S3Store):
+                async with external.client.call("HEAD", name.bucket):
+                    pass
+
+        if writes:
+            return await while_it_lives(work, look, sent=body.wait(), seconds=patience)
         try:
             async with asyncio.timeout(patience):
-                response = await stack.enter_async_context(call)
+                return await work
         except TimeoutError as error:
-            outage = OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=changes)
-            link.failed(name, outage)
-            raise outage from error
-        except OutageError as error:
-            link.failed(name, error)
-            raise
-        if of_object and response.ok and "ETag" not in response.headers:
-            await stack.aclose()
-            outage = OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
-            link.failed(name, outage)
-            raise outage
-        link.answered()
-        return Forwarded(response, stack, name, self._context)
+            raise OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=False) from error
+
+
+def _check_object(response: Answer, *, of_object: bool) -> None:
+    if of_object and response.ok and "ETag" not in response.headers:
+        raise OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
+
+
+class _Sent:
+    """A body on its way, and the time when all of it was taken."""
+
+    def __init__(self, data: RequestBody | None) -> None:
+        self._all = asyncio.Event()
+        self.data = data
+        if isinstance(data, AsyncIterator):
+            self.data = self._watched(data)
+        else:
+            self._all.set()
+
+    async def wait(self) -> None:
+        await self._all.wait()
+
+    async def _watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield chunk
+        self._all.set()
+
+
+def asked_as_theirs(headers: Mapping[str, str], alias: Alias | None) -> Mapping[str, str]:
+    """The headers of a request, with the external store's ETag in place of the one we gave out."""
+    if alias is None:
+        return headers
+    return {
+        name: value.replace(alias.ours, alias.theirs) if name in ASKS_BY_ETAG else value
+        for name, value in headers.items()
+    }
+
+
+def answered_as_ours(headers: Mapping[str, str], alias: Alias | None) -> Mapping[str, str]:
+    """The headers of an answer, with the ETag that the object's writer was given."""
+    if alias is None or headers.get("ETag", "").strip('"') != alias.theirs:
+        return headers
+    return {**headers, "ETag": f'"{alias.ours}"'}

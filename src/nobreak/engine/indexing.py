@@ -132,5 +132,6 @@ async def look_at(context: Context, name: ObjectName) -> None:
         await context.catalog.remove(name)
     except ExternalError:
         await context.index.doubt(name.bucket)
+        await context.catalog.remove(name)  # what it was is not what it is
     else:
         await context.catalog.put(info, Receipt(etag=info.etag))

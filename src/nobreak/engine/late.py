@@ -13,7 +13,6 @@ from nobreak.core.routing import Outcome
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
-from nobreak.engine.doubts import Doubts
 from nobreak.engine.indexing import look_at
 from nobreak.errors import ExternalError
 from nobreak.stores.local.spool import Spool
@@ -28,9 +27,9 @@ AnyAttempt = Attempt[Receipt] | Attempt[None]
 class LateAttempts:
     """See the module."""
 
-    def __init__(self, context: Context, doubts: Doubts) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._doubts = doubts
+        self._doubts = context.doubts
         self._under_way: Counter[ObjectName] = Counter()
 
     def follow(self, entry: Entry, attempt: AnyAttempt, spool: Spool | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
+from nobreak.engine.doubts import Doubts
 from nobreak.engine.drivers import open_external
 from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
@@ -73,6 +74,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             board=board,
             bodies=bodies,
             link=Link(board, background),
+            doubts=Doubts(board),
             background=background,
             reporter=reporter,
             diverts=DivertNews(reporter),

@@ -1,19 +1,20 @@
 """The store that an application sees: it works the same before, during and after an outage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeVar
 
 from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.attempt import read_within
+from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
-from nobreak.engine.doubts import Doubts
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
+from nobreak.engine.outside import NewObject, Source, taken_in
 from nobreak.engine.reading import ExternalReading, LocalReading, Reading, as_known
-from nobreak.engine.writing import Source, Writing, journalled
+from nobreak.engine.writing import Writing, journalled
 from nobreak.errors import (
     CorruptBodyError,
     NobreakError,
@@ -24,7 +25,9 @@ from nobreak.errors import (
     UnavailableError,
 )
 from nobreak.reporting.events import EventKind
-from nobreak.stores.external.base import Listing
+from nobreak.stores.external.base import Listing, Trailer
+from nobreak.stores.interfaces import Condition
+from nobreak.stores.local.spool import INLINE_MAX
 from nobreak.words import (
     Attributes,
     ByteRange,
@@ -32,7 +35,10 @@ from nobreak.words import (
     EntryKind,
     ObjectInfo,
     ObjectName,
+    Precondition,
     RangeRequest,
+    Receipt,
+    Segment,
 )
 
 T = TypeVar("T")
@@ -51,8 +57,8 @@ class Store:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._doubts = Doubts(context.board)
-        self._writing = Writing(context, self._doubts)
+        self._doubts = context.doubts
+        self._writing = Writing(context)
 
     async def put(
         self,
@@ -62,23 +68,31 @@ class Store:
         attributes: Attributes | None = None,
         size: int | None = None,
         md5: str | None = None,
+        trailer: Trailer | None = None,
+        precondition: Precondition | None = None,
     ) -> ObjectInfo:
         """Write an object; it is safe when this returns (I1).
 
         `source`: bytes, or chunks of bytes as they come. `size` in bytes and `md5` in
         hexadecimal, when they were announced: a body that differs is refused with
-        `BodyMismatchError` and leaves no trace.
+        `BodyMismatchError` and leaves no trace. `trailer`: one more attribute, for S3, that is
+        known at the body's end.
+
+        With a `precondition`, also raises `PreconditionFailedError`, `NotFoundError` when there
+        is no object that it could hold for, `OvertakenError` when a rival won, and
+        `UndecidedError`, a 503, when nobody can say now whether it holds.
         """
         checked(name)
         announced = len(source) if isinstance(source, bytes) else size
+        new = NewObject(name, source, attributes or Attributes(), md5, trailer, precondition)
+        through, condition = await self._way(Operation.PUT, name, precondition, announced)
+        if trailer is not None and announced is not None and announced <= INLINE_MAX:
+            new = await taken_in(new, announced)
         spool = self._context.bodies.spool(announced)
-        write = (
-            self._writing.put_through
-            if self._step(Operation.PUT, name) is Step.TRY_EXTERNAL
-            else self._writing.put_here
-        )
         try:
-            return await write(name, spool, source, attributes or Attributes(), md5)
+            if through:
+                return await self._writing.put_through(new, spool)
+            return await self._writing.put_here(new, spool, condition)
         except OutOfSpaceError as error:
             self._context.room.refused(error)
             raise
@@ -115,19 +129,52 @@ class Store:
         self._refuse_unless_external(name, step)
         known = self._context.catalog.get(name)
         receipt = known[1] if known else None
-        info = await self._ask(name, self._context.external.head(name, receipt=receipt))
+        info = await self._look(name, receipt)
         return as_known(info, known, self._context.external.traits)
 
-    async def delete(self, name: ObjectName) -> None:
-        """Delete an object; one that is not there is a success. Safe when this returns (I1)."""
+    async def delete(self, name: ObjectName, *, precondition: Precondition | None = None) -> None:
+        """Delete an object; one that is not there is a success. Safe when this returns (I1).
+
+        With a `precondition`, raises as `put`.
+        """
         checked(name)
-        if self._step(Operation.DELETE, name) is Step.TRY_EXTERNAL:
-            await self._writing.delete_through(name)
+        through, condition = await self._way(Operation.DELETE, name, precondition, None)
+        if through:
+            await self._writing.delete_through(name, precondition)
         else:
-            await self._writing.delete_here(name)
+            await self._writing.delete_here(name, condition)
+
+    async def _way(
+        self,
+        operation: Operation,
+        name: ObjectName,
+        precondition: Precondition | None,
+        announced: int | None,
+    ) -> tuple[bool, Condition | None]:
+        """Whether a write goes through to the external store, and what it then depends on here.
+
+        A condition that fails already is refused before a large body comes; a small one comes
+        in any case, so that its sender is there to hear the answer.
+        """
+        if precondition is None:
+            return self._step(operation, name) is Step.TRY_EXTERNAL, None
+        if step_of(self._context, operation, name) is Step.TRY_EXTERNAL:
+            return True, None
+        condition = await condition_here(self._context, name, precondition, self._look)
+        if announced is None or announced > INLINE_MAX:
+            self._context.journal.decide(name, condition)
+        return False, condition
+
+    async def _look(self, name: ObjectName, receipt: Receipt | None) -> ObjectInfo:
+        return await self._ask(name, self._context.external.head(name, receipt=receipt))
 
     async def copy(
-        self, source: ObjectName, target: ObjectName, *, attributes: Attributes | None = None
+        self,
+        source: ObjectName,
+        target: ObjectName,
+        *,
+        attributes: Attributes | None = None,
+        precondition: Precondition | None = None,
     ) -> ObjectInfo:
         """Copy an object; `attributes` replace the source's when given. Raises as get and put."""
         checked(target)
@@ -138,6 +185,7 @@ class Store:
                     reading.chunks(),
                     attributes=reading.info.attributes if attributes is None else attributes,
                     size=reading.info.size,
+                    precondition=precondition,
                 )
             except OutageError as error:
                 raise UnavailableError(f"{source}: {error}") from error
@@ -177,6 +225,27 @@ class Store:
             if not page.truncated or not page.objects:
                 return
             start_after = page.objects[-1].name.key
+
+    async def reattribute(
+        self, name: ObjectName, change: Callable[[Attributes], Attributes]
+    ) -> None:
+        """Change the attributes of a journalled object; durable when this returns.
+
+        Raises `NotFoundError`, and `UnavailableError` when it left the journal just now.
+        """
+        while (newest := self._context.journal.newest(name)) is not None:
+            if newest.kind is EntryKind.DELETE:
+                raise NotFoundError(name)
+            changed = change(newest.attributes)
+            if await self._context.journal.reattribute(newest, changed) is not None:
+                return
+        raise UnavailableError(f"{name} was just given to the external store", retry_after=1)
+
+    def segments(self, name: ObjectName) -> tuple[Segment, ...]:
+        """The parts that a journalled object came in; none for one that came whole."""
+        newest = self._context.journal.newest(name)
+        kept = self._context.journal.body(newest) if newest else None
+        return tuple(each.segment for each in kept.segments) if kept else ()
 
     @property
     def _patience(self) -> float:

@@ -6,7 +6,6 @@ entry knows that it is in doubt (I4).
 """
 
 import asyncio
-from collections.abc import AsyncIterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -14,10 +13,16 @@ from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
-from nobreak.engine.doubts import Doubts
 from nobreak.engine.late import LateAttempts
-from nobreak.errors import NobreakError
-from nobreak.stores.interfaces import Appended, Draft
+from nobreak.engine.outside import NewObject, delete_outside, fill, put_outside
+from nobreak.errors import (
+    NobreakError,
+    NotFoundError,
+    OvertakenError,
+    PreconditionFailedError,
+    UndecidedError,
+)
+from nobreak.stores.interfaces import Appended, Condition, Draft
 from nobreak.stores.local.spool import Spool
 from nobreak.words import (
     Attributes,
@@ -27,10 +32,9 @@ from nobreak.words import (
     Mode,
     ObjectInfo,
     ObjectName,
+    Precondition,
     Receipt,
 )
-
-Source = bytes | AsyncIterable[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,72 +49,89 @@ class _Seen:
 class Writing:
     """The writes of one engine."""
 
-    def __init__(self, context: Context, doubts: Doubts) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._doubts = doubts
-        self._late = LateAttempts(context, doubts)
+        self._doubts = context.doubts
+        self._late = LateAttempts(context)
 
-    async def put_through(
-        self,
-        name: ObjectName,
-        spool: Spool,
-        source: Source,
-        attributes: Attributes,
-        md5: str | None,
-    ) -> ObjectInfo:
+    async def put_through(self, new: NewObject, spool: Spool) -> ObjectInfo:
         """Stream a body to the external store, and keep it until that has confirmed it."""
+        name, precondition = new.name, new.precondition
         context, seen = self._context, self._seen(name)
-        with self._doubts.about(name):
-            attempt = Attempt(context.external.put(name, spool, attributes))
+        with self._doubts.about(name, fenced=precondition is not None):
+            attempt = Attempt(put_outside(context, new, spool))
             try:
-                fingerprint = await fill(spool, source, md5)
+                fingerprint = await fill(spool, new.source, new.md5)
             except BaseException as error:
                 spool.fail(error)  # nothing arrived whole: the last byte was never let go
                 await attempt.abandon()
                 raise
+            attributes = new.complete
             outcome = await self._outcome(name, attempt, spool)
             step = after(Operation.PUT, outcome)
             if step is Next.ACKNOWLEDGE:
-                return await self._remember(name, fingerprint, attributes, attempt.result)
+                info = await self._remember(new, fingerprint, attributes, attempt.result)
+                self._check_not_overtaken(name, precondition)
+                return info
             if step is Next.RELAY:
                 raise attempt.answer
-            draft = Draft(name, EntryKind.PUT, attributes, fingerprint)
+            condition = Condition(precondition) if precondition else None
+            draft = Draft(name, EntryKind.PUT, attributes, fingerprint, condition=condition)
             await self._divert(draft, outcome, attempt, spool, seen)
         return local_object(name, fingerprint, attributes, context.now())
 
+    def _check_not_overtaken(self, name: ObjectName, precondition: Precondition | None) -> None:
+        """A rival that was decided by the journal meanwhile, in whatever process, has won.
+
+        It comes to the external store after this one. The catalog's row of this one is durable
+        by now: a rival that comes later than this look has seen it.
+        """
+        if precondition is not None and self._context.journal.newest(name) is not None:
+            raise OvertakenError(name)
+
     async def put_here(
-        self,
-        name: ObjectName,
-        spool: Spool,
-        source: Source,
-        attributes: Attributes,
-        md5: str | None,
+        self, new: NewObject, spool: Spool, condition: Condition | None = None
     ) -> ObjectInfo:
         """Take a body into the journal."""
-        fingerprint = await fill(spool, source, md5)
-        doubtful = name in self._doubts
-        draft = Draft(name, EntryKind.PUT, attributes, fingerprint, doubtful=doubtful)
+        name = new.name
+        fingerprint = await fill(spool, new.source, new.md5)
+        draft = Draft(
+            name,
+            EntryKind.PUT,
+            new.complete,
+            fingerprint,
+            doubtful=name in self._doubts,
+            condition=condition,
+        )
         return journalled(await self._append(draft, spool))
 
-    async def delete_through(self, name: ObjectName) -> None:
+    async def delete_through(
+        self, name: ObjectName, precondition: Precondition | None = None
+    ) -> None:
         """Delete from the external store, or divert."""
         context, seen = self._context, self._seen(name)
         known = context.catalog.get(name)
-        with self._doubts.about(name):
+        with self._doubts.about(name, fenced=precondition is not None):
             receipt = known[1] if known else None
-            attempt = Attempt(context.external.delete(name, receipt=receipt))
+            attempt = Attempt(delete_outside(context, name, receipt, precondition))
             outcome = await self._outcome(name, attempt, None)
             step = after(Operation.DELETE, outcome)
             if step is Next.RELAY:
                 raise attempt.answer
             if step is not Next.ACKNOWLEDGE:
-                await self._divert(Draft(name, EntryKind.DELETE), outcome, attempt, None, seen)
-            elif known or context.index.follows(name.bucket):
+                condition = Condition(precondition) if precondition else None
+                draft = Draft(name, EntryKind.DELETE, condition=condition)
+                await self._divert(draft, outcome, attempt, None, seen)
+                return
+            if known or context.index.follows(name.bucket):
                 await context.catalog.remove(name)
+            self._check_not_overtaken(name, precondition)
 
-    async def delete_here(self, name: ObjectName) -> None:
+    async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:
         """Take a DELETE into the journal."""
-        await self._append(Draft(name, EntryKind.DELETE, doubtful=name in self._doubts), None)
+        doubtful = name in self._doubts
+        draft = Draft(name, EntryKind.DELETE, doubtful=doubtful, condition=condition)
+        await self._append(draft, None)
 
     async def _outcome(
         self, name: ObjectName, attempt: Attempt[Receipt] | Attempt[None], spool: Spool | None
@@ -156,20 +177,26 @@ class Writing:
 
         If another write of the key was acknowledged since this one began, this one comes before
         it: it may, since nobody was told of it yet, and it must, since its client may have given
-        it up and sent the other one in its place. So it is as good as overwritten already.
+        it up and sent the other one in its place. So it is as good as overwritten already. A
+        conditional one is decided by the other one, or by nobody when it may have been made.
         """
         slow = outcome is Outcome.SLOW
         in_doubt = outcome is not Outcome.FAILED
-        if self._overtaken(draft.name, seen):
+        if self._overtaken(draft.name, seen) and (in_doubt or draft.condition is None):
             if in_doubt:
                 self._late.orphan(draft.name, attempt, spool)
+            if draft.condition is not None:
+                raise UndecidedError(draft.name)
             return
         later = self._context.now() + self._context.writes.settle if slow else 0.0
         try:
             entry = await self._append(replace(draft, doubtful=in_doubt, not_before=later), spool)
-        except BaseException:
+        except BaseException as error:
             if in_doubt:
                 self._late.orphan(draft.name, attempt, spool)
+            if in_doubt and isinstance(error, PreconditionFailedError | NotFoundError):
+                # As we know it; but if the external store knows better, it may have been made.
+                raise UndecidedError(draft.name) from error
             raise
         self._context.diverts.diverted(draft.name, str(attempt.outage))
         if slow:
@@ -195,14 +222,18 @@ class Writing:
             raise
 
     async def _remember(
-        self, name: ObjectName, fingerprint: Fingerprint, attributes: Attributes, receipt: Receipt
+        self, new: NewObject, fingerprint: Fingerprint, attributes: Attributes, receipt: Receipt
     ) -> ObjectInfo:
-        """Put a confirmed object into the catalog; durably where its name stands only there."""
-        context = self._context
+        """Put a confirmed object into the catalog.
+
+        Durably where its name stands only there, or a condition was decided that others rely on.
+        """
+        context, name = self._context, new.name
         modified = datetime.fromtimestamp(context.now(), UTC)
         etag = receipt.etag or fingerprint.etag
-        info = ObjectInfo(name, fingerprint.size, etag, modified, attributes)
-        if context.external.traits.keeps_attributes and not context.external.traits.chooses_names:
+        info = ObjectInfo(name, fingerprint.size, etag, modified, attributes, said=receipt.said)
+        traits = context.external.traits
+        if traits.keeps_attributes and not traits.chooses_names and new.precondition is None:
             context.catalog.put_soon(info, receipt)
         else:
             known = context.catalog.get(name)
@@ -210,16 +241,6 @@ class Writing:
             if known:
                 context.background.start(discard_old(context, name, known[1], receipt))
         return info
-
-
-async def fill(spool: Spool, source: Source, md5: str | None) -> Fingerprint:
-    """Take a whole body in. Raises `BodyMismatchError` and whatever `source` raises."""
-    if isinstance(source, bytes):
-        await spool.write(source)
-    else:
-        async for chunk in source:
-            await spool.write(chunk)
-    return await spool.finish(md5)
 
 
 def journalled(entry: Entry) -> ObjectInfo:

@@ -81,6 +81,13 @@ def matches(header: str, etags: Collection[str], *, weakly: bool = False) -> boo
     return not tags.isdisjoint(etag for etag in etags if etag)
 
 
+def etags_in(header: str) -> set[str]:
+    """The strong ETags of a header, without quotes; `*` alone stands for any."""
+    if header.strip() == "*":
+        return {"*"}
+    return {tag for weak, tag in _TAG.findall(header) if not weak}
+
+
 def _date(header: str | None) -> datetime | None:
     """A date; None where there is none or it makes no sense, and is to be ignored."""
     try:

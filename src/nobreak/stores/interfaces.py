@@ -18,6 +18,7 @@ from nobreak.words import (
     ObjectInfo,
     ObjectName,
     Override,
+    Precondition,
     Receipt,
     Segment,
 )
@@ -50,6 +51,26 @@ class KeptBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What the external store said of a key just now: its ETags, or None for no object.
+
+    `row`: the ETags of the key's catalog row before that look, None without a row. If another
+    one is there by now, somebody wrote meanwhile, and the look is worth nothing.
+    """
+
+    etags: frozenset[str] | None
+    row: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a write depends on, and what was seen for the case that the journal knows nothing."""
+
+    precondition: Precondition
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An entry that is about to be appended. For a DELETE, `body` and `fingerprint` are None."""
 
@@ -60,6 +81,15 @@ class Draft:
     body: KeptBody | None = None
     doubtful: bool = False
     not_before: float = 0.0
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An object that its writer knows by another ETag than the external store does."""
+
+    ours: str
+    theirs: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +127,15 @@ class Journal(Protocol):
         """Add an entry. It is durable when this returns; `OutOfSpaceError` when it can't be.
 
         An entry of the same key that only settles makes way: the new one inherits its doubt.
+        A draft's condition is decided in the same transaction, whoever else writes: raises as
+        `decide`, and nothing is changed then.
+        """
+
+    def decide(self, name: ObjectName, condition: Condition) -> None:
+        """Whether a condition holds now, by the newest entry, else by what is known of the key.
+
+        Raises `PreconditionFailedError`, `NotFoundError` (no object that it could hold for) and
+        `UndecidedError` when only the external store knows (I2).
         """
 
     def newest(self, name: ObjectName) -> Entry | None:
@@ -138,6 +177,12 @@ class Journal(Protocol):
 
     async def park(self, entry: Entry, *, not_before: float, error: str) -> None:
         """The external store refused it. Kept, shown, tried again at `not_before` (I7)."""
+
+    async def reattribute(self, entry: Entry, attributes: Attributes) -> Entry | None:
+        """Give a PUT other attributes: it is sent (again) with these. The entry that it is now.
+
+        None when it is not the newest of its key any more, or has left.
+        """
 
     async def retry_parked(self) -> int:
         """Let all parked entries be tried at once; how many these are."""
@@ -203,6 +248,9 @@ class Catalog(Protocol):
 
     async def remove(self, name: ObjectName) -> None:
         """Forget an object that was deleted."""
+
+    def alias(self, name: ObjectName) -> Alias | None:
+        """The two ETags of an object, where they differ; costs next to nothing where none does."""
 
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int

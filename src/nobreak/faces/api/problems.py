@@ -15,6 +15,8 @@ from nobreak.errors import (
     NotFoundError,
     OutageError,
     OutOfSpaceError,
+    OvertakenError,
+    PreconditionFailedError,
     RangeNotSatisfiableError,
     RefusedError,
     UnavailableError,
@@ -73,6 +75,9 @@ def problem_of(error: Exception) -> Problem | None:
             text = Text("O intervalo está fora do objeto", "The range lies outside of the object")
             headers = {"content-range": f"bytes */{error.size}"}
             return Problem(416, "range_not_satisfiable", text, headers=headers)
+        case PreconditionFailedError() | OvertakenError():
+            text = Text("O objeto já é outro", "The object is another one by now")
+            return Problem(412, "precondition_failed", text, printable(str(error.name)))
         case BodyMismatchError():
             text = Text(
                 "O conteúdo não é o que foi anunciado", "The body is not what was announced"

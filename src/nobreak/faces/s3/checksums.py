@@ -41,6 +41,11 @@ class Algorithm(StrEnum):
         """`x-amz-checksum-crc32`, ..., also the name of the trailer."""
         return HEADER_PREFIX + self.lower()
 
+    @property
+    def text_length(self) -> int:
+        """How many characters its value has, in base64."""
+        return 4 * -(-_HASHERS[self][0] // 3)
+
 
 BY_HEADER = MappingProxyType({each.header: each for each in Algorithm})
 

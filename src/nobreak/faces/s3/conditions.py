@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection, Mapping
 
 from nobreak.errors import RangeNotSatisfiableError
-from nobreak.faces.http_conditions import CONDITIONAL, Conditions, Verdict, matches, range_of
+from nobreak.faces.http_conditions import CONDITIONAL, Conditions, Verdict, etags_in, range_of
 from nobreak.faces.s3.request import S3Error
-from nobreak.words import ByteRange, ObjectInfo, RangeRequest
+from nobreak.words import ByteRange, ObjectInfo, Precondition, RangeRequest
 
 _COPY_SOURCE = "x-amz-copy-source-"
 _BARE_TAG = re.compile(r'[^\s",*]+')
@@ -48,25 +48,18 @@ def check_copy_source(
         raise _failed(*(_COPY_SOURCE + name for name in conditions))
 
 
-def check_write(
-    headers: Mapping[str, str], current: ObjectInfo | None, *, also: Collection[str] = ()
-) -> None:
-    """`If-Match` and `If-None-Match` of a write or delete; `current` None: there is no object.
+def precondition(headers: Mapping[str, str]) -> Precondition | None:
+    """`If-Match` and `If-None-Match` of a write or delete; None without either.
 
-    Raises `S3Error`: `PreconditionFailed`, `NoSuchKey` (`If-Match` without an object), and
-    `NotImplemented` for `If-None-Match` with anything but `*`, as S3 does.
+    Raises `S3Error` `NotImplemented` for `If-None-Match` with anything but `*`, as S3 does.
     """
     wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
     if unwanted is not None and unwanted.strip() != "*":
         raise S3Error("NotImplemented", "If-None-Match of a write can only be *.")
-    if unwanted is not None and current is not None:
-        raise _failed("if-none-match")
-    if wanted is None:
-        return
-    if current is None:
-        raise S3Error("NoSuchKey")
-    if not matches(_quoted(wanted), {current.etag, *also}):
-        raise _failed("if-match")
+    if wanted is None and unwanted is None:
+        return None
+    etags = None if wanted is None else frozenset(etags_in(_quoted(wanted)))
+    return Precondition(etags, absent=unwanted is not None)
 
 
 def wanted_range(headers: Mapping[str, str], info: ObjectInfo) -> RangeRequest | None:

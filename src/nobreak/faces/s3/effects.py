@@ -2,8 +2,11 @@
 
 from enum import Enum, auto
 
+from nobreak.faces.s3.addressing import read_copy_source
+from nobreak.faces.s3.hoisting import effective_headers
 from nobreak.faces.s3.operations import Operation, classify
 from nobreak.faces.s3.request import S3Request
+from nobreak.words import ObjectName
 
 
 class Effect(Enum):
@@ -29,6 +32,11 @@ _HARMLESS = frozenset(
     }
 )
 """Writes that leave every object's bytes and name as they are."""
+_OF_SOMETHING_ELSE = frozenset(
+    {"acl", "annotation", "encryption", "legal-hold", "restore", "retention", "select"}
+)
+"""Query arguments of an object with which a request is about something else than its bytes."""
+RENAME_SOURCE = "x-amz-rename-source"
 
 
 def effect_of(request: S3Request) -> Effect:
@@ -37,7 +45,17 @@ def effect_of(request: S3Request) -> Effect:
     if request.method in {"GET", "HEAD", "OPTIONS"} or operation in _HARMLESS:
         return Effect.NONE
     if request.key is not None:
-        return Effect.OBJECT
+        named = {name for name, _ in request.query}
+        return Effect.OBJECT if named.isdisjoint(_OF_SOMETHING_ELSE) else Effect.NONE
     if request.bucket is None:
         return Effect.NONE
     return Effect.BUCKET_GONE if operation is Operation.DELETE_BUCKET else Effect.BUCKET
+
+
+def objects_changed(request: S3Request) -> tuple[ObjectName, ...]:
+    """The objects whose bytes it may change, of those that it names."""
+    if effect_of(request) is not Effect.OBJECT:
+        return ()
+    name = ObjectName(request.bucket or "", request.key or "")
+    renamed = effective_headers(request).get(RENAME_SOURCE)
+    return (name, read_copy_source(renamed).name) if renamed else (name,)

@@ -31,6 +31,7 @@ _REQUESTS = {
     "MissingContentLength": (411, "The length of the body has to be announced."),
     "MethodNotAllowed": (405, "This method is not allowed here."),
     "PreconditionFailed": (412, "A condition of the request does not hold."),
+    "InvalidPartNumber": (416, "The object has no part of this number."),
     "InvalidRange": (416, "The range lies outside of the object."),
     "NotImplemented": (501, "This is not supported here."),
 }

@@ -12,6 +12,8 @@ from nobreak.errors import (
     NotFoundError,
     OutageError,
     OutOfSpaceError,
+    OvertakenError,
+    PreconditionFailedError,
     RangeNotSatisfiableError,
     RefusedError,
     UnavailableError,
@@ -78,6 +80,10 @@ def translated(error: Exception) -> S3Error:
             return error
         case NotFoundError():
             return S3Error("NoSuchKey", extra={"Key": error.name.key})
+        case PreconditionFailedError():
+            return S3Error("PreconditionFailed")
+        case OvertakenError():
+            return S3Error("ConditionalRequestConflict")
         case RangeNotSatisfiableError():
             return S3Error("InvalidRange", extra={"ActualObjectSize": str(error.size)})
         case BodyMismatchError():

@@ -9,15 +9,19 @@ from nobreak.faces.s3.answer import Answer
 from nobreak.faces.s3.auth import authenticate
 from nobreak.faces.s3.browsers import is_form, is_preflight, preflight
 from nobreak.faces.s3.buckets import BucketOperations
+from nobreak.faces.s3.copies import Copies
+from nobreak.faces.s3.deletions import Deletions
 from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.keyring import KeyRing
 from nobreak.faces.s3.lists import Lists
-from nobreak.faces.s3.objects import Objects
 from nobreak.faces.s3.operations import RULES, BodyKind, Operation, classify
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.payload import PayloadDecoder, payload_decoder
+from nobreak.faces.s3.reads import Reads
 from nobreak.faces.s3.request import S3Error, S3Request
+from nobreak.faces.s3.tagging import Tagging
+from nobreak.faces.s3.writes import Writes
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 """The methods of S3."""
@@ -39,8 +43,11 @@ class Front:
     """Answers requests. What has no handler here is passed on to the external store."""
 
     def __init__(self, nobreak: Nobreak, keys: KeyRing) -> None:
-        passing = Passing(nobreak.forwarding)
-        objects, lists = Objects(nobreak, nobreak.forwarding, passing), Lists(nobreak)
+        forwarding = nobreak.forwarding
+        passing = Passing(forwarding)
+        reads, tagging = Reads(nobreak, forwarding, passing), Tagging(nobreak, forwarding, passing)
+        copies, lists = Copies(nobreak, forwarding, passing), Lists(nobreak)
+        writes, deletions = Writes(nobreak, passing), Deletions(nobreak, passing)
         self._keys = keys
         self._buckets = BucketOperations(nobreak, passing)
         self._pass_on: Handler = passing.on
@@ -49,12 +56,16 @@ class Front:
             Operation.DELETE_BUCKET: self._buckets.delete,
             Operation.HEAD_BUCKET: self._buckets.head,
             Operation.GET_BUCKET_LOCATION: self._buckets.location,
-            Operation.PUT_OBJECT: objects.put,
-            Operation.GET_OBJECT: objects.get,
-            Operation.HEAD_OBJECT: objects.head,
-            Operation.DELETE_OBJECT: objects.delete,
-            Operation.DELETE_OBJECTS: objects.delete_many,
-            Operation.COPY_OBJECT: objects.copy,
+            Operation.PUT_OBJECT: writes.put,
+            Operation.GET_OBJECT: reads.get,
+            Operation.HEAD_OBJECT: reads.head,
+            Operation.GET_OBJECT_ATTRIBUTES: reads.attributes,
+            Operation.DELETE_OBJECT: writes.delete,
+            Operation.DELETE_OBJECTS: deletions.delete_many,
+            Operation.COPY_OBJECT: copies.copy,
+            Operation.GET_OBJECT_TAGGING: tagging.get,
+            Operation.PUT_OBJECT_TAGGING: tagging.put,
+            Operation.DELETE_OBJECT_TAGGING: tagging.delete,
             Operation.LIST_OBJECTS: lists.objects,
             Operation.LIST_OBJECTS_V2: lists.objects,
         }

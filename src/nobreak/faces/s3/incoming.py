@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from nobreak.faces.s3.payload import PayloadDecoder
+from nobreak.faces.s3.payload import Digests, PayloadDecoder
 from nobreak.faces.s3.request import S3Error
 
 MAX_XML_BYTES = 2 * 1024 * 1024
@@ -16,8 +16,11 @@ class Incoming:
         self, decoder: PayloadDecoder, source: AsyncIterator[bytes], content_length: int | None
     ) -> None:
         self.size = decoder.length if decoder.length is not None else content_length
+        self.trailer = decoder.trailer
+        """The kind of checksum that comes after the body, if one does."""
         self._decoder = decoder
         self._source = source
+        self._digests: Digests | None = None
 
     @classmethod
     def of(cls, content: bytes) -> "Incoming":
@@ -32,9 +35,15 @@ class Incoming:
                 if held:
                     yield held
                 held = piece
-        self._decoder.finish()
+        self._digests = self._decoder.finish()
         if held:
             yield held
+
+    def trailing_checksum(self) -> str:
+        """The checksum that came after the body, in base64; to be asked when all is read."""
+        digests = self._digests
+        assert digests is not None and digests.checksum is not None, "known at the end"  # noqa: S101, PT018
+        return digests.checksum.text
 
     async def whole(self) -> bytes:
         """A body of XML. Raises `S3Error`."""

@@ -2,10 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from email.utils import format_datetime
 
 from nobreak.faces.s3.hoisting import as_text, effective_headers
+from nobreak.faces.s3.kept import (
+    CHECKSUM_TYPE,
+    TAGGING,
+    WHOLE,
+    checksums_of,
+    is_checksum,
+    kept_headers,
+    read_headers,
+)
 from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.stores.external.s3_headers import METADATA_PREFIX, headers_of
 from nobreak.stores.external.s3_headers import attributes_of as attributes_of_headers
@@ -35,17 +45,38 @@ def attributes_of(request: S3Request) -> Attributes:
     return Attributes(_without_transport(found.headers), found.metadata)
 
 
-def copied_attributes(request: S3Request, source: Attributes) -> Attributes:
-    """The attributes of a copy: its source's or, by `x-amz-metadata-directive`, its own.
+def new_attributes(request: S3Request) -> Attributes:
+    """All that a PUT says of its object. Raises `S3Error`: as `attributes_of`, or wrong tags."""
+    plain = attributes_of(request)
+    checksums = {name: text for name, text in request.headers.items() if is_checksum(name)}
+    return Attributes(plain.headers, plain.metadata, {**kept_headers(request), **checksums})
 
-    Raises `S3Error` as `attributes_of`.
+
+def copied_attributes(request: S3Request, source: Attributes) -> Attributes:
+    """The attributes of a copy.
+
+    By `x-amz-metadata-directive` and `x-amz-tagging-directive` they are its source's or its own.
+    Its checksum is its source's, for it has the same bytes; all else S3 takes from the request.
+    Raises `S3Error` as `new_attributes`.
     """
-    directive = effective_headers(request).get("x-amz-metadata-directive", "COPY")
-    if directive == "COPY":
-        return source
-    if directive != "REPLACE":
-        raise S3Error("InvalidArgument", "x-amz-metadata-directive is COPY or REPLACE.")
-    return attributes_of(request)
+    own = kept_headers(request)
+    plain = attributes_of(request) if replaces(request, "metadata") else source
+    if not replaces(request, "tagging"):
+        own.pop(TAGGING, None)
+        own |= {name: source.s3[name] for name in (TAGGING,) if name in source.s3}
+    checksums = checksums_of(source)
+    if checksums.pop(CHECKSUM_TYPE, None) == WHOLE:
+        own |= checksums
+    return Attributes(plain.headers, plain.metadata, own)
+
+
+def replaces(request: S3Request, what: str) -> bool:
+    """Whether a copy has its own metadata, or tagging. Raises `S3Error` `InvalidArgument`."""
+    header = f"x-amz-{what}-directive"
+    directive = effective_headers(request).get(header, "COPY")
+    if directive not in {"COPY", "REPLACE"}:
+        raise S3Error("InvalidArgument", f"{header} is COPY or REPLACE.")
+    return directive == "REPLACE"
 
 
 def response_headers(info: ObjectInfo, part: ByteRange | None = None) -> dict[str, str]:
@@ -59,7 +90,7 @@ def response_headers(info: ObjectInfo, part: ByteRange | None = None) -> dict[st
         "content-length": str(sent.length),
         "content-type": DEFAULT_TYPE,
         **version_headers(info),
-        **headers_of(info.attributes),
+        **headers_of(replace(info.attributes, s3=read_headers(info.attributes))),
     }
     if part is not None:
         headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{info.size}"

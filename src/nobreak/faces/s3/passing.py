@@ -1,16 +1,18 @@
 """Requests that the external store answers itself: all of S3 that nobreak has no part in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 from nobreak.engine.forwarding import Forwarded, Forwarding
 from nobreak.errors import OutageError
+from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer
-from nobreak.faces.s3.effects import Effect, effect_of
+from nobreak.faces.s3.effects import Effect, effect_of, objects_changed
 from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.request import S3Request
+from nobreak.stores.external.http import RequestBody
 from nobreak.words import ObjectName
 
 HOP_BY_HOP = frozenset(
@@ -34,7 +36,6 @@ OF_THE_SENDER = frozenset(
     {
         "authorization",
         "content-length",
-        "content-md5",
         "expect",
         "host",
         "x-amz-content-sha256",
@@ -49,6 +50,8 @@ OF_THE_SENDER = frozenset(
 SIGNATURE_V2 = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
 REDIRECT = 300
 UNSENT = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+COPY_SOURCE = "x-amz-copy-source"
+ASKS_OF_SOURCE = ("x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match")
 
 
 class Passing:
@@ -57,19 +60,30 @@ class Passing:
     def __init__(self, forwarding: Forwarding) -> None:
         self._forwarding = forwarding
 
-    async def on(self, request: S3Request, body: Incoming, *, of_object: bool = False) -> Answer:
+    async def on(
+        self,
+        request: S3Request,
+        body: Incoming,
+        *,
+        of_object: bool = False,
+        changes: Sequence[ObjectName] = (),
+        content: bytes | None = None,
+    ) -> Answer:
         """The external store's own answer. Raises `UnavailableError`, `OutageError`.
 
         `of_object`: what answers anything but an object, or a refusal, is no S3 server. A write is
-        answered only when the catalog has been told of it.
+        answered only when the catalog has been told of it. `changes`: further objects whose bytes
+        it may change. `content`: the body, if it was read.
         """
+        sending = self._sent(request, body, content, changes, of_object=of_object)
         effect = effect_of(request)
         if effect is Effect.NONE:
-            return answer_of(await self._sent(request, body, of_object=of_object))
+            return answer_of(await sending)
         name = ObjectName(request.bucket or "", request.key or "")
-        changed = partial(self._forwarding.changed, name, gone=effect is Effect.BUCKET_GONE)
+        gone = effect is Effect.BUCKET_GONE
+        changed = partial(self._forwarding.changed, name, changes, gone=gone)
         try:
-            answer = await _in_memory(await self._sent(request, body, of_object=of_object))
+            answer = await _in_memory(await sending)
         except OutageError:
             await changed(sure=False)
             raise
@@ -80,11 +94,25 @@ class Passing:
             await changed(sure=True)
         return answer
 
-    async def _sent(self, request: S3Request, body: Incoming, *, of_object: bool) -> Forwarded:
+    async def _sent(
+        self,
+        request: S3Request,
+        body: Incoming,
+        content: bytes | None,
+        changes: Sequence[ObjectName],
+        *,
+        of_object: bool,
+    ) -> Forwarded:
         headers = passed_headers(request)
-        data = None if request.method in UNSENT else body.chunks()
-        if data is not None and body.size is not None:
-            headers["content-length"] = str(body.size)
+        data: RequestBody | None = None
+        if request.method not in UNSENT:
+            framed = "transfer-encoding" in request.headers
+            if body.size == 0 or (body.size is None and not framed):
+                content = await body.whole()
+            data = body.chunks() if content is None else content
+            if body.size is not None:
+                headers["content-length"] = str(body.size)
+        self._ask_source_as_theirs(headers)
         name = ObjectName(request.bucket or "", request.key or "")
         return await self._forwarding.send(
             request.method,
@@ -93,7 +121,16 @@ class Passing:
             headers=headers,
             data=data,
             of_object=of_object,
+            changes=(*changes, *objects_changed(request)),
         )
+
+    def _ask_source_as_theirs(self, headers: dict[str, str]) -> None:
+        """Conditions on the source of a copy, with the ETag that the external store gives it."""
+        asked = [name for name in ASKS_OF_SOURCE if name in headers]
+        if asked and COPY_SOURCE in headers:
+            alias = self._forwarding.alias(read_copy_source(headers[COPY_SOURCE]).name)
+            if alias is not None:
+                headers |= {n: headers[n].replace(alias.ours, alias.theirs) for n in asked}
 
 
 def passed_headers(request: S3Request) -> dict[str, str]:
@@ -103,6 +140,8 @@ def passed_headers(request: S3Request) -> dict[str, str]:
         for name, value in effective_headers(request).items()
         if name not in HOP_BY_HOP and name not in OF_THE_SENDER
     }
+    if "x-amz-decoded-content-length" in request.headers:
+        kept.pop("content-md5", None)  # of the frames, perhaps
     codings = [each.strip() for each in kept.pop("content-encoding", "").split(",")]
     real = ",".join(each for each in codings if each and each != "aws-chunked")
     return {**kept, "content-encoding": real} if real else kept
@@ -123,9 +162,11 @@ def answer_of(sent: Forwarded) -> Answer:
 
 
 def answered_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that the client is to see."""
+    """The headers that the client is to see: none that would send it to another server."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    return {name: value for name, value in lowered.items() if name not in HOP_BY_HOP}
+    elsewhere = "//" in lowered.get("location", "")
+    hidden = HOP_BY_HOP | {"location"} if elsewhere else HOP_BY_HOP
+    return {name: value for name, value in lowered.items() if name not in hidden}
 
 
 async def _in_memory(sent: Forwarded) -> Answer:

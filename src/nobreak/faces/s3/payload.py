@@ -69,7 +69,7 @@ class PayloadDecoder:
         self.length = length
         self._checks = checks
         self._promised = promised
-        self._trailer = trailer
+        self.trailer = trailer
         self._frames = frames
         self._size = 0
         wanted = {check.algorithm for check in checks} | ({trailer} if trailer else set())
@@ -89,8 +89,8 @@ class PayloadDecoder:
         checks, promised = self._checks, self._promised
         if self._frames:
             self._frames.finish()
-        if self._frames and self._trailer:
-            name = self._trailer.header
+        if self._frames and self.trailer:
+            name = self.trailer.header
             promised = checksum(name, self._frames.trailers[name])
             checks = [*checks, Check(promised.algorithm, promised.value, _bad_checksum(promised))]
         found = {algorithm: each.digest() for algorithm, each in self._hashers.items()}

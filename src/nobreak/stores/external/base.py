@@ -9,7 +9,7 @@ is reported at once, and the engine decides. All methods raise:
 * `UnsupportedError` for what this kind of store can't do.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from nobreak.words import (
     Fingerprint,
     ObjectInfo,
     ObjectName,
+    Precondition,
     RangeRequest,
     Receipt,
 )
@@ -86,6 +87,8 @@ class Traits:
     """It names objects itself, so the receipt must be durable before a write is acknowledged."""
     lists: bool
     """It can list; otherwise the catalog does."""
+    decides: bool = False
+    """It honours conditional writes, and so is a `DecidingStore`."""
 
 
 LARGEST_PAGE = 1000
@@ -152,3 +155,39 @@ class ExternalStore(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """A header of an object that is known only when its body has come to its end.
+
+    `value` is asked when the body's last byte has come; it will be `length` characters long.
+    """
+
+    name: str
+    length: int
+    value: Callable[[], str]
+
+
+class DecidingStore(ExternalStore, Protocol):
+    """A driver whose server decides conditional writes. One that fails is a `RefusedError`."""
+
+    async def put(
+        self,
+        name: ObjectName,
+        body: Body,
+        attributes: Attributes,
+        *,
+        precondition: Precondition | None = None,
+        trailer: Trailer | None = None,
+    ) -> Receipt:
+        """Write the object if `precondition` holds; `trailer` belongs to its attributes."""
+
+    async def delete(
+        self,
+        name: ObjectName,
+        *,
+        receipt: Receipt | None,
+        precondition: Precondition | None = None,
+    ) -> None:
+        """Delete the object if `precondition` holds."""

@@ -13,18 +13,25 @@ from nobreak.errors import (
     RangeNotSatisfiableError,
     RefusedError,
 )
-from nobreak.stores.external.base import Body, Listing, Traits
+from nobreak.stores.external.base import Body, Listing, Trailer, Traits
 from nobreak.stores.external.http import HttpClient, Timeouts
 from nobreak.stores.external.reading import HttpDownload, read_back
 from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_deleted, stored_etag
 from nobreak.stores.external.s3_client import S3Client, read_answer
-from nobreak.stores.external.s3_headers import headers_of, md5_of, object_info
+from nobreak.stores.external.s3_headers import (
+    condition_headers,
+    headers_of,
+    md5_of,
+    object_info,
+    said_of,
+)
 from nobreak.stores.external.s3_listing import MAX_KEYS, S3Lister
 from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender, Register
+from nobreak.stores.external.s3_trailer import PAYLOAD, framed, framing_headers
 from nobreak.stores.external.s3_uploads import S3Uploads
 from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
 from nobreak.stores.external.sending import exactly
-from nobreak.stores.external.sigv4 import Credentials
+from nobreak.stores.external.sigv4 import UNSIGNED_PAYLOAD, Credentials
 from nobreak.words import (
     Attributes,
     BucketInfo,
@@ -32,6 +39,7 @@ from nobreak.words import (
     Fingerprint,
     ObjectInfo,
     ObjectName,
+    Precondition,
     RangeRequest,
     Receipt,
 )
@@ -66,15 +74,23 @@ class S3Store:
 
     @property
     def traits(self) -> Traits:
-        return Traits(keeps_attributes=True, chooses_names=False, lists=True)
+        return Traits(keeps_attributes=True, chooses_names=False, lists=True, decides=True)
 
     @property
     def client(self) -> S3Client:
         """Signed requests of any kind to the same server."""
         return self._client
 
-    async def put(self, name: ObjectName, body: Body, attributes: Attributes) -> Receipt:
-        headers = headers_of(attributes)
+    async def put(
+        self,
+        name: ObjectName,
+        body: Body,
+        attributes: Attributes,
+        *,
+        precondition: Precondition | None = None,
+        trailer: Trailer | None = None,
+    ) -> Receipt:
+        headers = {**headers_of(attributes), **condition_headers(precondition)}
         size = body.size
         if size is None:
             size = (await body.finished()).size
@@ -84,19 +100,22 @@ class S3Store:
         if body.fingerprint is not None:
             digest = bytes.fromhex(body.fingerprint.md5)
             headers["content-md5"] = base64.b64encode(digest).decode()
-        data = exactly(size, body.chunks())
+        data, payload = exactly(size, body.chunks()), UNSIGNED_PAYLOAD
+        if trailer is not None and size:
+            headers, payload = framing_headers(size, headers, trailer), PAYLOAD
+            data = framed(data, trailer)
         async with self._client.call(
-            "PUT", name.bucket, name.key, headers=headers, data=data, changes=True
+            "PUT", name.bucket, name.key, headers=headers, data=data, changes=True, payload=payload
         ) as response:
             etag = stored_etag(response, in_doubt=True)
-            stated = md5_of(response.headers)
+            stated, said = md5_of(response.headers), said_of(response.headers)
         ours = (await body.finished()).md5
         if stated is not None and stated != ours:
             detail = f"{name} arrived as {stated}, not {ours}"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=True)
         if name.key.endswith("/"):
             await self._check_kept(name, await body.finished(), Receipt(etag=etag))
-        return Receipt(etag=etag)
+        return Receipt(etag=etag, said=said)
 
     async def _check_kept(
         self, name: ObjectName, fingerprint: Fingerprint, receipt: Receipt
@@ -144,9 +163,13 @@ class S3Store:
         name: ObjectName,
         *,
         receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
+        precondition: Precondition | None = None,
     ) -> None:
+        headers = condition_headers(precondition)
         try:
-            async with self._client.call("DELETE", name.bucket, name.key, changes=True) as response:
+            async with self._client.call(
+                "DELETE", name.bucket, name.key, headers=headers, changes=True
+            ) as response:
                 sure = await says_deleted(response)
         except RefusedError as error:
             if error.code != "NoSuchKey":

@@ -11,6 +11,7 @@ from nobreak.errors import OutageError, OutageKind, RefusedError
 from nobreak.stores.external.http import HttpClient, RequestBody
 from nobreak.stores.external.s3_xml import read_error
 from nobreak.stores.external.sigv4 import (
+    UNSIGNED_PAYLOAD,
     Credentials,
     QueryPairs,
     SignedRequest,
@@ -57,10 +58,18 @@ class S3Client:
         headers: Mapping[str, str] | None = None,
         data: RequestBody | None = None,
         changes: bool = False,
+        payload: str = UNSIGNED_PAYLOAD,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A signed request and its answer. Raises `RefusedError`, also for redirects."""
         async with self.forward(
-            method, bucket, key, query=query, headers=headers, data=data, changes=changes
+            method,
+            bucket,
+            key,
+            query=query,
+            headers=headers,
+            data=data,
+            changes=changes,
+            payload=payload,
         ) as response:
             if response.status >= FIRST_REFUSAL:
                 code, message = read_error(await _read(response, MAX_ERROR_BYTES))
@@ -78,16 +87,17 @@ class S3Client:
         headers: Mapping[str, str] | None = None,
         data: RequestBody | None = None,
         changes: bool = False,
+        payload: str = UNSIGNED_PAYLOAD,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A signed request and whatever is answered, refusals too. Raises `OutageError`.
 
         The payload is not part of the signature: its hash is not known while it streams.
+        `payload`: the word that says so, or says how the body is framed.
         """
         path = encode_path(f"/{bucket}/{key}" if key else f"/{bucket}")
         own_headers = {"host": self._host, **(headers or {})}
-        signed = sign(
-            SignedRequest(method, path, query, own_headers), self.credentials, now=self._clock()
-        )
+        request = SignedRequest(method, path, query, own_headers, payload)
+        signed = sign(request, self.credentials, now=self._clock())
         url = f"{self._endpoint}{path}"
         if query:
             url += f"?{encode_query(query)}"

@@ -8,12 +8,22 @@ from email.header import decode_header, make_header
 
 from nobreak.errors import InvalidRequestError
 from nobreak.stores.external.reading import http_date, plain_etag
-from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo, ObjectName, Segment
+from nobreak.words import (
+    CONTENT_HEADERS,
+    Attributes,
+    ByteRange,
+    ObjectInfo,
+    ObjectName,
+    Precondition,
+    Segment,
+)
 
 METADATA_PREFIX = "x-amz-meta-"
 CHECKSUM_PREFIX = "x-amz-checksum-"
 NO_CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"})
 """Headers that begin like a checksum and are none."""
+CONDITIONS = frozenset({"if-match", "if-none-match"})
+OF_THE_REQUEST = frozenset({"x-amz-id-2", "x-amz-request-id"})
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -54,7 +64,8 @@ def upload_headers(headers: Mapping[str, str], segments: Sequence[Segment]) -> d
 
     Where a segment lacks it, nobody could check it, so it isn't announced.
     """
-    found = {name: value for name, value in headers.items() if not _is_checksum(name)}
+    later = {name for name in headers if _is_checksum(name) or name in CONDITIONS}
+    found = {name: value for name, value in headers.items() if name not in later}
     for name in filter(_is_checksum, headers):
         if segments and all(name in each.checksums for each in segments):
             found["x-amz-checksum-algorithm"] = name.removeprefix(CHECKSUM_PREFIX).upper()
@@ -64,10 +75,34 @@ def upload_headers(headers: Mapping[str, str], segments: Sequence[Segment]) -> d
 
 
 def completion_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that complete an upload: the checksum of the whole, where it is one."""
-    if headers.get("x-amz-checksum-type") != "FULL_OBJECT":
-        return {}
-    return {name: headers[name] for name in headers if name.startswith(CHECKSUM_PREFIX)}
+    """The headers that complete an upload: its conditions, and the whole's checksum if it is one."""
+    whole = headers.get("x-amz-checksum-type") == "FULL_OBJECT"
+    return {
+        name: value
+        for name, value in headers.items()
+        if name in CONDITIONS or (whole and name.startswith(CHECKSUM_PREFIX))
+    }
+
+
+def condition_headers(precondition: Precondition | None) -> dict[str, str]:
+    """The headers of a conditional write."""
+    headers = {}
+    if precondition is not None and precondition.absent:
+        headers["if-none-match"] = "*"
+    if precondition is not None and precondition.etags is not None:
+        quoted = (etag if etag == "*" else f'"{etag}"' for etag in sorted(precondition.etags))
+        headers["if-match"] = ", ".join(quoted)
+    return headers
+
+
+def said_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """What an answer to a write says of the object beside its ETag: version, encryption, ..."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return {name: lowered[name] for name in lowered if _is_said(name)}
+
+
+def _is_said(name: str) -> bool:
+    return name.startswith("x-amz-") and name not in OF_THE_REQUEST
 
 
 def _is_checksum(name: str) -> bool:

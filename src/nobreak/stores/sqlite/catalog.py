@@ -5,6 +5,7 @@ from functools import partial
 
 import apsw
 
+from nobreak.stores.interfaces import Alias
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.index import SqliteIndex, touch
 from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_from, prefix_end
@@ -12,6 +13,10 @@ from nobreak.words import Entry, ObjectInfo, ObjectName, Receipt
 
 GET = f"SELECT {OBJECT_COLUMNS} FROM object WHERE bucket = ? AND key = ?"
 PUT = f"INSERT OR REPLACE INTO object ({OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+ALIAS = (
+    "SELECT our_etag, etag FROM object INDEXED BY object_alias "
+    "WHERE bucket = ? AND key = ? AND our_etag != etag AND etag != ''"
+)
 PAGE = (
     f"SELECT {OBJECT_COLUMNS} FROM object "
     "WHERE bucket = :bucket AND key >= :prefix AND key > :after AND (:end IS NULL OR key < :end) "
@@ -39,6 +44,10 @@ class SqliteCatalog:
 
     async def remove(self, name: ObjectName) -> None:
         await self._database.write(lambda writer: remove_object(writer, name))
+
+    def alias(self, name: ObjectName) -> Alias | None:
+        rows = self._database.read(ALIAS, (name.bucket, name.key))
+        return Alias(*rows[0]) if rows else None
 
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int

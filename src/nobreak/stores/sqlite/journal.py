@@ -5,10 +5,12 @@ from typing import cast
 
 import apsw
 
-from nobreak.stores.interfaces import Appended, Draft, KeptBody, Left, Tally
+from nobreak.stores.interfaces import Appended, Condition, Draft, KeptBody, Left, Tally
 from nobreak.stores.sqlite.buckets import add_bucket, remove_bucket
 from nobreak.stores.sqlite.catalog import remove_object, upsert_object
 from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.deciding import decide
+from nobreak.stores.sqlite.reattributing import reattribute
 from nobreak.stores.sqlite.rows import (
     ENTRY_COLUMNS,
     attributes_text,
@@ -17,7 +19,7 @@ from nobreak.stores.sqlite.rows import (
     segment_from,
     segment_row,
 )
-from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
+from nobreak.words import Attributes, Entry, EntryKind, EntryState, ObjectName, Receipt
 
 NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
@@ -58,6 +60,9 @@ class SqliteJournal:
 
     async def append(self, draft: Draft, now: float) -> Appended:
         return await self._database.write(lambda writer: append_entry(writer, draft, now))
+
+    def decide(self, name: ObjectName, condition: Condition) -> None:
+        decide(self._database.read, name, condition)
 
     def newest(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
@@ -126,6 +131,9 @@ class SqliteJournal:
 
         await self._database.write(work)
 
+    async def reattribute(self, entry: Entry, attributes: Attributes) -> Entry | None:
+        return await self._database.write(lambda writer: reattribute(writer, entry, attributes))
+
     async def retry_parked(self) -> int:
         def work(writer: apsw.Connection) -> int:
             writer.execute("UPDATE entry SET not_before = 0 WHERE state = 'parked'")
@@ -182,6 +190,8 @@ def _first(rows: Sequence[object]) -> Entry | None:
 
 def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     """Add an entry, within a transaction that may do more: see `Journal.append`."""
+    if draft.condition is not None:
+        decide(lambda sql, of: writer.execute(sql, of).fetchall(), draft.name, draft.condition)
     name = (draft.name.bucket, draft.name.key)
     sql = "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND state = 'settling'"
     settling = cast("list[tuple[int]]", writer.execute(sql, name).fetchall())

@@ -118,6 +118,9 @@ CREATE TABLE touched (
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
 
+-- Few or none: objects that their writer knows by another ETag than the external store does.
+CREATE INDEX object_alias ON object (bucket, key) WHERE our_etag != etag AND etag != '';
+
 -- The board: one machine, one mode.
 CREATE TABLE board (
     id           INTEGER PRIMARY KEY CHECK (id = 1),

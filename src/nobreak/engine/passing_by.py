@@ -1,0 +1,53 @@
+"""Writes that pass by: the external store does them itself, on a key that others write too.
+
+While one is under way, and for a while after one of unknown outcome, its key is in doubt (I4): writes
+that come meanwhile go through the journal, and settle.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Self
+
+from nobreak.engine.context import Context
+from nobreak.errors import UnavailableError
+from nobreak.words import ObjectName
+
+PENDING = "a write of this object still waits for the external store"
+
+
+class PassingBy:
+    """Such a write of these objects. Set `settled` when its outcome is known, whatever it is.
+
+    Entering raises `UnavailableError` while another write of one of them is under way or waits.
+    """
+
+    def __init__(self, context: Context, names: Sequence[ObjectName]) -> None:
+        self._context = context
+        self._names = names
+        self.settled = False
+
+    async def __aenter__(self) -> Self:
+        if any(self._is_busy(name) for name in self._names):
+            raise UnavailableError(PENDING)
+        for name in self._names:
+            self._context.doubts.begin(name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.settled:
+            self._end()
+        else:
+            self._context.background.start(self._end_later())
+
+    def _is_busy(self, name: ObjectName) -> bool:
+        return name in self._context.doubts or self._context.journal.newest(name) is not None
+
+    def _end(self) -> None:
+        for name in self._names:
+            self._context.doubts.end(name)
+
+    async def _end_later(self) -> None:
+        try:
+            await asyncio.sleep(self._context.writes.settle)
+        finally:
+            self._end()
