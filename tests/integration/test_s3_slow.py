@@ -280,3 +280,29 @@ def test_idle_connections_leave_descriptors_for_requests_and_for_us():
             taken = limits.connections + 2 * limits.requests + limits.to_api
             assert taken + OWN_FILES <= files
     assert limits_of(20_000).connections > 10_000
+
+
+async def test_an_answer_that_http_cannot_carry_is_an_error_and_told(front, monkeypatch):
+    """Such as metadata with a line break, from whoever wrote to the external store directly."""
+    from nobreak.faces.s3.answer import Answer  # noqa: PLC0415
+    from nobreak.faces.s3.front import Front as Answering  # noqa: PLC0415
+
+    async def answered(*_arguments: object) -> Answer:
+        return Answer(200, {"x-amz-meta-a": "b\r\nSet-Cookie: c"})
+
+    monkeypatch.setattr(Answering, "answer", answered)
+    (reply,) = await front.exchange(request_bytes("GET", "/shop/k", {"host": "x"}))
+    assert (reply.status, reply.code) == (500, "InternalError")
+    assert "set-cookie" not in reply.headers
+    assert [event.kind for event in front.told if event.kind == "unexpected_error"]
+
+
+async def test_a_look_that_fails_costs_one_connection_and_is_told(hasty, front, monkeypatch):
+    _reader, writer = await front.connect()
+    monkeypatch.setattr(patience.PatientHandler, "look", lambda _self, _now: 1 / 0)
+    assert await ended(_reader)
+    writer.close()
+    monkeypatch.undo()
+    (reply,) = await front.exchange(request_bytes("GET", "/", {"host": "x"}))
+    assert reply.status == 403
+    assert [event.kind for event in front.told if event.kind == "unexpected_error"]

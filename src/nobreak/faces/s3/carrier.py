@@ -46,6 +46,8 @@ class Carrier:
                 answer = self._refusal(error, raw_path, identity)
             try:
                 return await _send(http, answer, identity)
+            except ValueError as error:  # a header that HTTP can't carry: nothing is sent yet
+                return await _send(http, self._refusal(error, raw_path, identity), identity)
             finally:
                 if answer.close is not None:
                     await answer.close()

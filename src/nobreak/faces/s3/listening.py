@@ -33,6 +33,7 @@ class Listener(Generic[C]):
 
     `make`: a new connection's protocol, which calls `gone` when it has ended. `most`: how many
     may be open. `refusal`: what one too many is sent; with TLS it is closed without a word.
+    `trouble` is told what nobody foresaw: it costs one connection, and the others go on.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Listener(Generic[C]):
         *,
         most: int,
         refusal: Callable[[], bytes],
+        trouble: Callable[[Exception], None],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._make = make
         self._most = most
         self._refusal = refusal
+        self._trouble = trouble
         self._tls = tls
         self._open: set[C] = set()
         self._sockets: list[socket.socket] = []
@@ -113,11 +116,13 @@ class Listener(Generic[C]):
                 ssl=self._tls,
                 ssl_handshake_timeout=within,
             )
-        except BaseException as error:
+        except OSError:  # gone already, or its handshake failed
             self.gone(connection)
             client.close()
-            if not isinstance(error, OSError):
-                raise
+        except Exception as error:  # noqa: BLE001 - told
+            self.gone(connection)
+            client.close()
+            self._trouble(error)
 
     def _turn_away(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
@@ -131,7 +136,11 @@ class Listener(Generic[C]):
         while True:
             await asyncio.sleep(LOOK_EVERY)
             for connection in list(self._open):
-                connection.look(loop.time())
+                try:
+                    connection.look(loop.time())
+                except Exception as error:  # noqa: BLE001 - told
+                    self._trouble(error)
+                    connection.drop()
 
 
 async def _bound(host: str, port: int) -> list[socket.socket]:

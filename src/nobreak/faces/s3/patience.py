@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpProcessingError, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from nobreak.faces.s3.answer import XML
@@ -23,6 +23,7 @@ from nobreak.faces.s3.refusing import (
     raw_answer,
     too_slow,
 )
+from nobreak.faces.s3.request import S3Error
 
 MAX_LINE_BYTES = 16 * 1024
 """A key of 1,024 bytes, percent-encoded, and a presigned query."""
@@ -148,11 +149,13 @@ class PatientHandler(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no request, in S3's own words."""
+        """Answer what is no request, or what the carrier could not, in S3's own words."""
         del status, message
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
-        error, identity = broken_request(exc), request_id()
+        known = isinstance(exc, HttpProcessingError)
+        error = broken_request(exc) if known else S3Error("InternalError")
+        identity = request_id()
         headers = {"content-type": XML, **identified(identity), **error_headers(error)}
         response = web.Response(
             status=status_of(error), headers=headers, body=error_xml(error, "", identity)

@@ -55,6 +55,9 @@ async def s3_server(nobreak: Nobreak) -> AsyncIterator[Address | None]:
         lambda: _handler(manager, listener.gone),
         most=limits.connections,
         refusal=lambda: raw_answer(too_many(), request_id()),
+        trouble=lambda error: nobreak.reporting.hub.emit(
+            EventKind.UNEXPECTED_ERROR, where="s3", reason=repr(error)
+        ),
         tls=certificate.context if certificate else None,
     )
     address = await _listen(listener, settings)
