@@ -1,7 +1,8 @@
-"""What 10,000 idle connections and 64 slow uploads of 1 GiB cost the S3 front in memory.
+"""What 10,000 idle connections, 64 slow uploads of 1 GiB and 64 readers that hardly read cost the
+S3 front in memory.
 
-`python bench/s3_idle.py`: starts `nobreak serve` pinned to local mode, prints its memory at rest,
-with the idle connections, with the uploads under way, and that it answers all the while.
+`python bench/s3_idle.py [--external]`: starts `nobreak serve`, pinned to local mode or before a
+SeaweedFS, and prints its memory and open files in each case, and that it answers all the while.
 """
 
 import argparse
@@ -16,13 +17,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from nobreak.demo.seaweed import SeaweedServer
 from nobreak.faces.limits import raise_open_files
 from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 
 USER = Credentials("user", "secret", "us-east-1")
 PORT, API = 19871, 19872
 GIB = 1 << 30
-CHUNK = b"x" * 65_536
+CHUNK_BYTES = 65_536
+CHUNK = b"x" * CHUNK_BYTES
 
 
 def memory(pid: int) -> float:
@@ -36,13 +39,15 @@ def open_files(pid: int) -> int:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def served(
+    folder: Path, external: SeaweedServer | None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {
         **os.environ,
-        "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:9",
-        "EXTERNAL_STORAGE_ACCESS_KEY": "a",
-        "EXTERNAL_STORAGE_SECRET_KEY": "b",
-        "USE_EXTERNAL_STORAGE": "false",
+        "EXTERNAL_STORAGE_URL": f"s3+{external.endpoint}" if external else "s3+http://127.0.0.1:9",
+        "EXTERNAL_STORAGE_ACCESS_KEY": external.access_key if external else "a",
+        "EXTERNAL_STORAGE_SECRET_KEY": external.secret_key if external else "b",
+        "USE_EXTERNAL_STORAGE": "true" if external else "false",
         "NOBREAK_ACCESS_KEY": USER.access_key,
         "NOBREAK_SECRET_KEY": USER.secret_key,
         "NOBREAK_DATA_DIR": str(folder / "data"),
@@ -74,74 +79,119 @@ async def served(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def put(
-    key: str, size: int, body: bytes
+async def request(
+    method: str, path: str, size: int = 0, body: bytes = b""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A PUT whose head, and the beginning of whose body, are sent."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-    head = SignedRequest("PUT", f"/shop/{key}", (), {"host": "x"})
+    """A request whose head, and the beginning of whose body, are sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT, limit=CHUNK_BYTES)
+    head = SignedRequest(method, path, (), {"host": "x"})
     headers = {**sign(head, USER, now=datetime.now(UTC)), "content-length": str(size)}
-    lines = [f"PUT /shop/{key} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
     return reader, writer
 
 
-async def answers() -> float:
-    """How long a small PUT takes (seconds)."""
+async def done(method: str, path: str, body: bytes = b"") -> float:
+    """Have a request answered; how long it takes (seconds)."""
     began = time.monotonic()
-    reader, writer = await put("small", 5, b"hello")
+    reader, writer = await request(method, path, len(body), body)
     status = (await reader.readline()).split()[1]
     writer.close()
     assert status == b"200", status
     return time.monotonic() - began
 
 
+async def answers() -> str:
+    """How long a small PUT takes."""
+    return f"a PUT takes {await done('PUT', '/shop/small', b'hello') * 1000:.0f} ms"
+
+
+async def idle(pid: int, count: int) -> None:
+    rest, began = memory(pid), time.monotonic()
+    held = [await asyncio.open_connection("127.0.0.1", PORT) for _ in range(count)]
+    took = time.monotonic() - began
+    await asyncio.sleep(1)
+    now, files = memory(pid), open_files(pid)
+    print(
+        f"{count} idle connections, made in {took:.1f} s: {now:.0f} MiB "
+        f"({(now - rest) * 1024 / count:.1f} KiB each), {files} open files; {await answers()}"
+    )
+    for _reader, writer in held:
+        writer.close()
+    await asyncio.sleep(2)
+    print(f"after they left: {memory(pid):.0f} MiB, {open_files(pid)} open files")
+
+
+async def slow_uploads(pid: int, count: int, seconds: float, spool: Path) -> None:
+    uploads = [await request("PUT", f"/shop/large{n}", GIB, CHUNK) for n in range(count)]
+    most, until, sent = 0.0, time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        for _reader, writer in uploads:
+            writer.write(CHUNK)
+            await writer.drain()
+            sent += CHUNK_BYTES
+        most = max(most, memory(pid))
+        await asyncio.sleep(0.05)
+    print(
+        f"{count} slow uploads of 1 GiB, {sent >> 20} MiB sent: "
+        f"at most {most:.0f} MiB; {await answers()}"
+    )
+    for _reader, writer in uploads:
+        writer.transport.abort()
+    await asyncio.sleep(2)
+    print(
+        f"after they were aborted: {memory(pid):.0f} MiB, {len(list(spool.iterdir()))} in the spool"
+    )
+
+
+async def slow_readers(pid: int, count: int, seconds: float) -> None:
+    await done("PUT", "/shop/read", CHUNK * 4096)
+    readers = [await request("GET", "/shop/read") for _ in range(count)]
+    most, until = 0.0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        for reader, _writer in readers:
+            await reader.read(CHUNK_BYTES)
+        most = max(most, memory(pid))
+        await asyncio.sleep(0.05)
+    print(f"{count} slow readers of 256 MiB: at most {most:.0f} MiB; {await answers()}")
+    for _reader, writer in readers:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def seaweed(folder: Path, *, wanted: bool) -> AsyncIterator[SeaweedServer | None]:
+    server = SeaweedServer(folder / "weed") if wanted else None
+    if server:
+        await server.start()
+    try:
+        yield server
+    finally:
+        if server:
+            await server.kill()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--external", action="store_true", help="before a SeaweedFS")
     parser.add_argument("--idle", type=int, default=10_000)
-    parser.add_argument("--uploads", type=int, default=64)
+    parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0)
     asked = parser.parse_args()
     raise_open_files()
     with tempfile.TemporaryDirectory() as name:
-        async with served(Path(name)) as process:
-            pid = process.pid
+        folder = Path(name)
+        async with (
+            seaweed(folder, wanted=asked.external) as external,
+            served(folder, external) as process,
+        ):
+            if external:
+                await done("PUT", "/shop")
             await answers()
-            rest = memory(pid)
-            print(f"at rest: {rest:.0f} MiB, {open_files(pid)} open files")
-            began = time.monotonic()
-            idle = [await asyncio.open_connection("127.0.0.1", PORT) for _ in range(asked.idle)]
-            took = time.monotonic() - began
-            await asyncio.sleep(1)
-            now, files = memory(pid), open_files(pid)
-            each = (now - rest) * 1024 / asked.idle
-            print(
-                f"{asked.idle} idle connections, made in {took:.1f} s: {now:.0f} MiB "
-                f"({each:.1f} KiB each), {files} open files; "
-                f"a PUT takes {await answers() * 1000:.0f} ms"
-            )
-            for _reader, writer in idle:
-                writer.close()
-            await asyncio.sleep(2)
-            print(f"after they left: {memory(pid):.0f} MiB, {open_files(pid)} open files")
-            uploads = [await put(f"large{n}", GIB, CHUNK) for n in range(asked.uploads)]
-            most, until, sent = 0.0, time.monotonic() + asked.seconds, 0
-            while time.monotonic() < until:
-                for _reader, writer in uploads:
-                    writer.write(CHUNK)
-                    await writer.drain()
-                    sent += len(CHUNK)
-                most = max(most, memory(pid))
-                await asyncio.sleep(0.05)
-            print(
-                f"{asked.uploads} slow uploads of 1 GiB, {sent >> 20} MiB sent: "
-                f"at most {most:.0f} MiB; a PUT takes {await answers() * 1000:.0f} ms"
-            )
-            for _reader, writer in uploads:
-                writer.transport.abort()
-            await asyncio.sleep(2)
-            left = list((Path(name) / "data" / "spool").iterdir())
-            print(f"after they were aborted: {memory(pid):.0f} MiB, {len(left)} files in the spool")
+            pid = process.pid
+            print(f"at rest: {memory(pid):.0f} MiB, {open_files(pid)} open files")
+            await idle(pid, asked.idle)
+            await slow_uploads(pid, asked.clients, asked.seconds, folder / "data" / "spool")
+            await slow_readers(pid, asked.clients, asked.seconds)
 
 
 if __name__ == "__main__":

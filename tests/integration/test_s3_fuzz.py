@@ -34,7 +34,7 @@ from nobreak.faces.s3.xml_in import (
 )
 from nobreak.faces.s3.xml_writer import document, leaf
 from nobreak.stores.external.s3_xml import parse
-from nobreak.stores.external.sigv4 import SignedRequest, sign
+from nobreak.stores.external.sigv4 import SignedRequest, encode_query, sign
 
 KEYS = KeyRing([KeyPair("user", "secret")])
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -299,28 +299,47 @@ def test_bytes_that_nobody_signed_never_reach_storage(live, parts):
     assert_well(live, live.run(told(live.front, parts, 0.03)), before)
 
 
+ARGUMENTS = st.sampled_from(
+    """
+    uploads uploadId partNumber list-type delete tagging versions versionId acl location attributes
+    prefix delimiter marker max-keys start-after continuation-token encoding-type fetch-owner
+    key-marker upload-id-marker max-uploads max-parts part-number-marker response-content-type
+    response-expires versioning cors policy lifecycle select torrent x-id x-amz-acl
+    """.split()  # noqa: SIM905 - a table of words
+)
+VALUES = st.sampled_from(["", "1", "2", "0", "-1", "10001", "x", "url", "a/", "9" * 30]) | st.text(
+    st.characters(codec="utf-8"), max_size=8
+)
+PATHS = st.sampled_from(["/", "/shop", "/shop/", "/shop/wrong", "/other", "/shop/a//b", "/Q/k"])
+CHECKSUMS = {"x-amz-checksum-crc32": "AAAAAA==", "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg=="}
+
+
 @LIVE
 @given(
     METHODS,
+    PATHS,
+    st.lists(st.tuples(ARGUMENTS, VALUES), max_size=4),
     st.dictionaries(NAMES.filter(lambda name: name not in {"host", "authorization"}), PIECE),
-    st.binary(max_size=40) | CHUNKS,
+    st.sampled_from([{}, CHECKSUMS, {"x-amz-copy-source": "/shop/wrong"}]),
+    st.binary(max_size=40) | CHUNKS | XML,
 )
-def test_signed_requests_of_any_kind_are_answered_in_s3s_words(live, method, headers, body):
+def test_signed_requests_of_any_kind_are_answered_in_s3s_words(
+    live, method, path, query, headers, further, body
+):
     front = live.front
     plain = {
         name: value.encode("ascii", "ignore").decode()
-        for name, value in headers.items()
+        for name, value in {**headers, **further}.items()
         if not name.startswith(("x-amz-date", "transfer", "expect"))
     }
     plain = {name: "".join(c for c in value if c.isprintable()) for name, value in plain.items()}
     word = plain.pop("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-    path = "/shop/wrong"
-    request = SignedRequest(method, path, (), {"host": "x", **plain}, word)
+    request = SignedRequest(method, path, tuple(query), {"host": "x", **plain}, word)
     signed = sign(request, USER, now=datetime.now(UTC))
     signed = {**signed, "content-length": str(len(body)), "connection": "close"}
-    statuses = live.run(
-        told(front, [request_bytes(method, path, signed, body)], 5, to_head=method == "HEAD")
-    )
+    target = f"{path}?{encode_query(query)}" if query else path
+    sent = [request_bytes(method, target, signed, body)]
+    statuses = live.run(told(front, sent, 5, to_head=method == "HEAD"))
     assert len(statuses) == 1
     assert all(status < 500 or status in {501, 503} for status in statuses), statuses
     assert not [event for event in front.told if event.kind == "unexpected_error"]
