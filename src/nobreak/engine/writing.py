@@ -125,6 +125,8 @@ class Writing:
                 return
             if known or context.index.follows(name.bucket):
                 await context.catalog.remove(name)
+            else:
+                context.catalog.remove_soon(name)  # a PUT before it may not be written down yet
             self._check_not_overtaken(name, precondition)
 
     async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:

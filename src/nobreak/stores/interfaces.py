@@ -252,6 +252,9 @@ class Catalog(Protocol):
     def alias(self, name: ObjectName) -> Alias | None:
         """The two ETags of an object, where they differ; costs next to nothing where none does."""
 
+    def remove_soon(self, name: ObjectName) -> None:
+        """Forget an object; durable with one of the next commits."""
+
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int
     ) -> Sequence[tuple[ObjectInfo, Receipt]]:

@@ -19,6 +19,7 @@ from nobreak.stores.interfaces import KeptBody, KeptSegment
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.folders import fsync_folder, make_folder
 from nobreak.stores.local.kept import KeptBytes, KeptReader, SegmentedReader
+from nobreak.stores.local.memory import Memory
 from nobreak.stores.local.room import Room
 from nobreak.stores.local.spool import INLINE_MAX, Spool
 from nobreak.stores.local.verified import Verified
@@ -34,6 +35,7 @@ class BodyStore:
     def __init__(self, disk: Disk, used: Callable[[], int]) -> None:
         self._disk = disk
         self._room = Room(disk, used)
+        self._memory = Memory()
         self._spool = disk.folder / "spool"
         self._blobs = disk.folder / "blobs"
         self._verified = Verified(disk)
@@ -50,7 +52,11 @@ class BodyStore:
     def spool(self, announced: int | None) -> Spool:
         """Begin to take a body in."""
         path = self._spool / uuid.uuid4().hex
-        spool = Spool(self._disk, path, announced, lambda more: self._room.ask(spool, more))
+        in_memory = self._memory.share(announced)
+        spool = Spool(
+            self._disk, path, announced, lambda more: self._room.ask(spool, more), in_memory
+        )
+        self._memory.lent(spool, in_memory)
         return spool
 
     async def keep(self, spool: Spool, *, as_file: bool = False) -> KeptBody:
@@ -59,7 +65,7 @@ class BodyStore:
         `as_file`: also a small one becomes a file. Raises `OutOfSpaceError`, and `LocalStoreError` when the disk fails.
         """
         self._room.ask(spool, spool.received - spool.written)
-        if as_file:
+        if as_file or (spool.received > INLINE_MAX and spool.trouble is None):
             await spool.to_file()
         spool.mark_kept()
         if spool.path is None:

@@ -24,14 +24,23 @@ CHUNK = 1024 * 1024
 
 
 class Spool:
-    """See the module. `announced` is the length that the client gave, or None."""
+    """See the module. `announced` is the length that the client gave, or None.
+
+    `in_memory`: up to how many bytes it needs no file.
+    """
 
     def __init__(
-        self, disk: Disk, path: Path, announced: int | None, check_room: Callable[[int], None]
+        self,
+        disk: Disk,
+        path: Path,
+        announced: int | None,
+        check_room: Callable[[int], None],
+        in_memory: int = INLINE_MAX,
     ) -> None:
         self._disk = disk
         self._path = path
         self._announced = announced
+        self._in_memory = in_memory
         self._check_room = check_room
         self._hash = hashlib.md5(usedforsecurity=False)
         self._buffer = bytearray()
@@ -99,7 +108,7 @@ class Spool:
             raise BodyMismatchError(
                 f"the body is longer than the announced {self._announced} bytes"
             )
-        if self._descriptor is None and len(self._buffer) <= INLINE_MAX:
+        if self._descriptor is None and len(self._buffer) <= self._in_memory:
             self._wake()
         elif self._descriptor is None or len(self._buffer) >= INLINE_MAX:
             await self._flush_if_possible()

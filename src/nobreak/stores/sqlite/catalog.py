@@ -49,6 +49,10 @@ class SqliteCatalog:
         rows = self._database.read(ALIAS, (name.bucket, name.key))
         return Alias(*rows[0]) if rows else None
 
+    def remove_soon(self, name: ObjectName) -> None:
+        missed = partial(self._index.missed, name.bucket)
+        self._database.write_soon(lambda writer: remove_object(writer, name), missed)
+
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int
     ) -> Sequence[tuple[ObjectInfo, Receipt]]:

@@ -32,6 +32,8 @@ SCHEMA_VERSION = 2
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
+SOON = 0.05
+"""How long what nobody waits for is gathered before it is committed, with one fsync (seconds)."""
 STEPS_BETWEEN_LOOKS = 10_000
 """How often a check of the whole file looks at the clock (steps of SQLite's machine)."""
 
@@ -106,6 +108,15 @@ class Database:
             self._tell(failure)
             raise failure from error
 
+    def glance(self) -> tuple[int, int]:
+        """How many entries the journal has, and a number that differs after any change of the file.
+
+        The cheapest look that sees what other processes have committed: what was read under the same
+        number is still so. Raises `LocalStoreError`.
+        """
+        ((entries,),) = self.read("SELECT entries FROM tally")
+        return entries, self._reader.data_version()
+
     @property
     def identity(self) -> int:
         """A number that tells this journal from all others, given when it was made."""
@@ -161,9 +172,11 @@ class Database:
             first = self._jobs.get()
             running = first is not None
             batch = [first] if first is not None else []
+            soon = time.monotonic() + SOON
             while running and len(batch) < BATCH:
+                awaited = any(job.answer is not None for job in batch)
                 try:
-                    following = self._jobs.get_nowait()
+                    following = self._jobs.get(not awaited, max(0.0, soon - time.monotonic()))
                 except queue.Empty:
                     break
                 if following is None:

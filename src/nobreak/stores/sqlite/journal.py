@@ -46,6 +46,7 @@ PAGE = (
 SEGMENTS = "SELECT file, size, md5, checksums FROM segment WHERE seq = ? ORDER BY number"
 FILES = "SELECT file FROM entry WHERE seq = ? UNION ALL SELECT file FROM segment WHERE seq = ?"
 NEEDS = "SELECT 1 FROM entry WHERE file = ? UNION ALL SELECT 1 FROM segment WHERE file = ? LIMIT 1"
+REMEMBERED = 1000
 INSERT = (
     "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
     "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -57,6 +58,9 @@ class SqliteJournal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._version = -1
+        self._newest: dict[ObjectName, Entry | None] = {}
+        """What was looked up under that version of the file."""
 
     async def append(self, draft: Draft, now: float) -> Appended:
         return await self._database.write(lambda writer: append_entry(writer, draft, now))
@@ -65,6 +69,16 @@ class SqliteJournal:
         decide(self._database.read, name, condition)
 
     def newest(self, name: ObjectName) -> Entry | None:
+        entries, version = self._database.glance()
+        if not entries:
+            return None
+        if version != self._version or len(self._newest) >= REMEMBERED:
+            self._version, self._newest = version, {}
+        if name not in self._newest:
+            self._newest[name] = self._look_up(name)
+        return self._newest[name]
+
+    def _look_up(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
 
     def count(self, name: ObjectName) -> int:
