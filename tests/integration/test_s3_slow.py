@@ -299,10 +299,38 @@ async def test_an_answer_that_http_cannot_carry_is_an_error_and_told(front, monk
 
 async def test_a_look_that_fails_costs_one_connection_and_is_told(hasty, front, monkeypatch):
     _reader, writer = await front.connect()
-    monkeypatch.setattr(patience.PatientHandler, "look", lambda _self, _now: 1 / 0)
+    monkeypatch.setattr(patience.PatientHandler, "look", lambda _self, _now, crowded: 1 / 0)
     assert await ended(_reader)
     writer.close()
     monkeypatch.undo()
     (reply,) = await front.exchange(request_bytes("GET", "/", {"host": "x"}))
     assert reply.status == 403
     assert [event.kind for event in front.told if event.kind == "unexpected_error"]
+
+
+async def test_idle_connections_make_room_when_there_is_hardly_any(tmp_path, hasty, monkeypatch):
+    monkeypatch.setattr(serve, "limits_of", lambda _files: Limits(10, 5, 5))
+    monkeypatch.setattr(patience, "IDLE_IN_A_CROWD", 0.3)
+    async with running_front(tmp_path) as front:
+        few = [await front.connect() for _ in range(9)]
+        busy = await front.connect()
+        busy[1].write(put(front, 3 * 5000) + b"x" * 5000)
+        for _ in range(2):
+            await asyncio.sleep(0.3)
+            busy[1].write(b"x" * 5000)
+        uploaded = await read_reply(busy[0])
+        assert uploaded is not None
+        assert uploaded.status == 200
+        for reader, _writer in few:
+            assert await ended(reader)
+        for _reader, writer in [*few, busy]:
+            writer.close()
+        await asyncio.sleep(0.1)
+        kept = [await front.connect() for _ in range(9)]
+        await asyncio.sleep(0.6)
+        for reader, writer in kept:
+            writer.write(request_bytes("GET", "/", {"host": "x"}))
+            reply = await read_reply(reader)
+            assert reply is not None
+            assert reply.status == 403
+            writer.close()

@@ -14,6 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 BACKLOG = 1024
 HANDSHAKE_WITHIN = 10.0
 LOOK_EVERY = 1.0
+CROWDED = 0.9
+"""Beyond this part of what there is room for, idle connections have to make some."""
 AFTER_TROUBLE = 0.2
 """What `accept` gets when it fails, for want of a descriptor above all (seconds)."""
 
@@ -21,7 +23,7 @@ AFTER_TROUBLE = 0.2
 class Connection(Protocol):
     """What the listener asks of the protocol of a connection."""
 
-    def look(self, now: float) -> None: ...
+    def look(self, now: float, *, crowded: bool) -> None: ...
     def drop(self) -> None: ...
 
 
@@ -135,9 +137,10 @@ class Listener(Generic[C]):
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            crowded = len(self._open) > self._most * CROWDED
             for connection in list(self._open):
                 try:
-                    connection.look(loop.time())
+                    connection.look(loop.time(), crowded=crowded)
                 except Exception as error:  # noqa: BLE001 - told
                     self._trouble(error)
                     connection.drop()

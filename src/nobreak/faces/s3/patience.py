@@ -34,6 +34,8 @@ HEAD_WITHIN = 20.0
 PATIENCE = 30.0
 LEAST_BYTES = 4096
 """So much must come or go within our patience (seconds) while we wait for a client."""
+IDLE_IN_A_CROWD = 5.0
+"""How long a connection may idle when there is hardly room for more (seconds)."""
 CLOSED_WITHIN = 10.0
 """What a client gets to take the end of its answer (seconds)."""
 
@@ -105,7 +107,7 @@ class PatientHandler(RequestHandler):
             self._wire.write(raw_answer(head_too_large(), request_id()))
             self.force_close()
 
-    def look(self, now: float) -> None:
+    def look(self, now: float, *, crowded: bool) -> None:
         """Give up on a client that keeps us waiting; `now` is the loop's time."""
         wire = self._wire
         if wire is None:
@@ -116,8 +118,16 @@ class PatientHandler(RequestHandler):
                 wire.abort()
         elif self._current_request is not None:
             self._look_at_request(self._current_request, wire, now)
-        elif self._head_since is not None and now - self._head_since > HEAD_WITHIN:
+        elif (self._head_since is not None and now - self._head_since > HEAD_WITHIN) or (
+            crowded and self._idle_for(now) > IDLE_IN_A_CROWD
+        ):
             self.force_close()
+
+    def _idle_for(self, now: float) -> float:
+        """How long nobody has asked for anything (seconds)."""
+        if self._waiter is None or self._waiter.done():
+            return 0.0
+        return now - (self._next_keepalive_close_time - self._keepalive_timeout)
 
     def drop(self) -> None:
         """End it at once."""
