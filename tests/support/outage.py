@@ -89,6 +89,7 @@ class Outage:
 
 @asynccontextmanager
 async def started(tmp_path: Path, server: SeaweedServer, **more: str) -> AsyncIterator[Outage]:
+    """All of it. What a busy machine does slowly is still the external store's to decide."""
     (tmp_path / "env").touch()
     environment = {
         "EXTERNAL_STORAGE_URL": f"s3+{server.endpoint}",
@@ -98,9 +99,10 @@ async def started(tmp_path: Path, server: SeaweedServer, **more: str) -> AsyncIt
         "NOBREAK_ENV_FILE": str(tmp_path / "env"),
         "HEALTH_LOG_FILE": str(tmp_path / "health.log"),
         "HEALTH_CHECK_INTERVAL": "1",
-        "HEALTH_CHECK_TIMEOUT": "1",
+        "HEALTH_CHECK_TIMEOUT": "5",
         "HEALTH_FAST_INTERVAL": "0.3",
         "NOBREAK_SETTLE": "1",
+        "NOBREAK_DIVERT_AFTER": "5",
         "NOBREAK_S3_LISTEN": "127.0.0.1:0",
         **more,
     }
