@@ -11,6 +11,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from tests.support import certificates
 from tests.support.net import free_port
 
 from nobreak.app import Nobreak
@@ -19,7 +20,7 @@ from nobreak.reporting.events import Event
 from nobreak.settings import Address, load_settings
 from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 
-TLS = Path(__file__).parent / "tls"
+TLS = certificates.make()
 USER = Credentials("user", "secret", "us-east-1")
 
 
