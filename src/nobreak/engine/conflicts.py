@@ -33,6 +33,8 @@ class Conflicts:
         """
         if known is None or not known[1].etag or self._context.external.traits.chooses_names:
             return False
+        if entry.doubtful and entry.receipt.etag:
+            return False  # it was there already, and an older request of our own has landed on it
         found = await self._found(entry.name, known[1])
         if not _is_foreign(entry, known[1], found):
             return False
