@@ -100,6 +100,9 @@ async def test_buckets_are_made_listed_and_deleted_in_an_outage(outage):
     )
     await front.call("delete_object", Bucket="doomed", Key="k")
     await front.call("delete_bucket", Bucket="doomed")
+    assert (await front.code_of("get_object", Bucket="made", Key="not"))[1] == "NoSuchKey"
+    page = await front.call("list_objects_v2", Bucket="made", MaxKeys=15)
+    assert page["KeyCount"] == 15
     await front.call("create_bucket", Bucket="short-lived")
     await front.call("delete_bucket", Bucket="short-lived")
     listed = await asyncio.to_thread(front._client.list_buckets)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nobreak.stores.interfaces import Draft, KeptBody
-from nobreak.words import EntryKind, Fingerprint, ObjectInfo, ObjectName, Receipt
+from nobreak.words import Attributes, EntryKind, Fingerprint, ObjectInfo, ObjectName, Receipt
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -146,3 +146,85 @@ async def test_a_bucket_that_is_gone_leaves_nothing(index, catalog):
 async def test_a_doubt_about_what_nobody_scans_is_nothing(index, bucket):
     await index.doubt(bucket)
     assert list(index.buckets()) == []
+
+
+async def test_a_distrusted_key_is_unsure_until_somebody_looked(index, catalog):
+    await scanned(index, seen("a/k"), seen("b"))
+    await index.distrust(ObjectName("b", "a/k"), 7.0)
+    assert index.is_complete("b"), "all other keys are as they were"
+    assert [index.is_sure("b", prefix) for prefix in ("", "a/", "a/k", "b", "a/k/")] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert index.unsure(6.0, 10) == []
+    assert index.unsure(7.0, 10) == [ObjectName("b", "a/k")]
+    assert await index.looked(ObjectName("b", "a/k"), seen("a/k", etag="new", size=9))
+    assert catalog.get(ObjectName("b", "a/k"))[0].size == 9
+    assert index.is_sure("b", "")
+    assert not await index.looked(ObjectName("b", "a/k"), None), "nobody distrusts it any more"
+    assert keys(catalog) == ["a/k", "b"]
+
+
+async def test_a_look_that_found_nothing_takes_the_object_out(index, catalog):
+    await scanned(index, seen("k"))
+    index.distrust_soon(ObjectName("b", "k"))
+    await index.distrust(ObjectName("b", "k"))
+    assert await index.looked(ObjectName("b", "k"), None)
+    assert keys(catalog) == []
+
+
+async def test_a_look_keeps_what_is_known_of_the_same_version(index, catalog):
+    await scanned(index)
+    ours = replace(seen("k"), etag="ours")
+    await catalog.put(ours, Receipt("remote", "theirs"))
+    await index.distrust(ours.name)
+    assert await index.looked(ours.name, seen("k"))
+    assert catalog.get(ours.name) == (ours, Receipt("remote", "theirs"))
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_write_that_came_into_a_look_wins_over_it(index, catalog, removed):
+    """Else a list in an outage would show an object that was deleted, or an older version (I2)."""
+    await scanned(index)
+    name = ObjectName("b", "k")
+    await index.distrust(name)
+    await catalog.put(seen("k", etag="newer"), Receipt(etag="newer"))
+    if removed:
+        await catalog.remove(name)
+    assert not await index.looked(name, seen("k", etag="older"))
+    assert keys(catalog) == ([] if removed else ["k"])
+    assert removed or catalog.get(name)[0].etag == "newer"
+
+
+async def test_a_look_wins_over_a_scan_that_is_under_way(index, catalog):
+    number = await index.begin_scan("b")
+    await index.distrust(ObjectName("b", "k"))
+    assert await index.looked(ObjectName("b", "k"), None)
+    assert await index.take_page("b", number, [seen("k")])
+    await index.end_scan("b", number, 5.0)
+    assert keys(catalog) == []
+
+
+async def test_a_scan_leaves_what_only_the_catalog_knows_where_the_server_gives_no_etag(
+    index, catalog
+):
+    """Metadata on a WebDAV server, for one."""
+    known = replace(seen("k", etag="ours"), attributes=Attributes(metadata={"a": "b"}))
+    await catalog.put(known, Receipt())
+    await scanned(index, seen("k", etag="of the server"))
+    assert catalog.get(known.name) == (known, Receipt())
+
+
+async def test_what_settled_is_remembered_again(index, journal, catalog):
+    """A write that came before it may have been told to the catalog after it."""
+    name = ObjectName("b", "k")
+    draft = Draft(name, EntryKind.PUT, fingerprint=Fingerprint(3, "new"), body=KeptBody(b"new"))
+    entry = (await journal.append(replace(draft, doubtful=True), 1.0)).entry
+    await journal.confirm(entry, Receipt(etag="new"), 2.0, 5.0)
+    await catalog.put(seen("k", etag="old"), Receipt(etag="old"))
+    await journal.forget(journal.newest(name))
+    assert catalog.get(name)[0].etag == "new"
+    assert journal.newest(name) is None

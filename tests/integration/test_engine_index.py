@@ -122,3 +122,51 @@ async def test_a_write_that_nobody_waited_for_is_looked_at(start):
     await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 1)
     await local(rig)
     assert await keys(rig) == ["k"]
+
+
+async def test_a_key_that_may_have_changed_unseen_hides_only_itself(start):
+    """I2: an attempt that nobody knows the end of, when the outage begins."""
+    rig = await start(ScriptedStore(), NOBREAK_DIVERT_AFTER="5")
+    for key in ("a/k", "b/1"):
+        rig.external.objects[rig.name(key)] = (b"x", Attributes())
+    await rig.engine.indexing.scan("b")
+    rig.external.plan.append(lambda _: "be late")
+    task = asyncio.create_task(rig.store.put(rig.name("a/k"), b"longer"))
+    await eventually(lambda: rig.external.calls and rig.external.calls[-1][0] == "put")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await local(rig)
+    await eventually(lambda: not rig.engine._opened.index.is_sure("b", ""))
+    assert await keys(rig, "b/") == ["b/1"]
+    for prefix in ("", "a/"):
+        with pytest.raises(UnavailableError):
+            await keys(rig, prefix)
+    rig.external.late.set()
+    await rig.engine.choose(Override.AUTO, "test")
+    await eventually(lambda: rig.engine._opened.index.is_sure("b", ""))
+    await local(rig)
+    assert await keys(rig) == ["a/k", "b/1"]
+
+
+async def test_a_look_that_the_end_cut_off_is_made_up_for_after_the_next_start(start):
+    rig = await start(ScriptedStore(), NOBREAK_DIVERT_AFTER="5", NOBREAK_SETTLE="30")
+    await rig.engine.indexing.scan("b")
+    rig.external.plan.append(lambda _: "be late")
+    task = asyncio.create_task(rig.store.put(rig.name("k"), b"x"))
+    await eventually(lambda: rig.external.calls and rig.external.calls[-1][0] == "put")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await rig.engine.__aexit__(None, None, None)
+    rig.external.objects[rig.name("k")] = (b"x", Attributes())
+    rig = await start(rig.external)
+    await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 1)
+    await local(rig)
+    assert await keys(rig) == ["k"]
+
+
+async def test_the_monitors_own_object_is_no_object_of_a_scan(filled):
+    filled.external.objects[filled.name(".nobreak/canary-1")] = (b"x", Attributes())
+    assert await filled.engine.indexing.scan("b") == 2501
+    assert filled.engine.indexing.buckets()[0].objects == 2500

@@ -29,13 +29,27 @@ def test_every_row_keeps_the_invariants(operation, state, held, policy, complete
             assert step is Step.ANSWER_HERE, "I2: the newest acked version is here"
         elif held is Held.DELETE:
             assert step is Step.NOT_FOUND, "I2: the newest acked version is its absence"
-        elif state is Link.OPEN:
+        elif held is Held.NEW_BUCKET:
+            assert step is Step.NOT_FOUND, "the journal has made the bucket, and holds all of it"
+        elif state is Link.OPEN and held is not Held.BUCKET:
             assert step is Step.TRY_EXTERNAL
         else:
             assert step is Step.REFUSE, "I2: an honest 503, never a guess"
-    else:
-        assert step in {Step.MERGE, Step.CATALOG, Step.REFUSE}, "I2: no list that hides an object"
-        assert complete or step is not Step.CATALOG, "I2: only who knows all may list here"
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "policy", "complete"),
+    list(product(Link, Held, WritePolicy, (False, True))),
+)
+def test_every_row_of_a_list_keeps_the_invariants(state, held, policy, complete):
+    step = route(Operation.LIST, state, held, policy, complete=complete)
+    assert step in {Step.MERGE, Step.CATALOG, Step.REFUSE}, "I2: no list that hides an object"
+    if state is not Link.OPEN:
+        assert step is not Step.MERGE, "I5: nobody tries a dead server"
+    knows_all = complete or held is Held.NEW_BUCKET
+    assert knows_all or step is not Step.CATALOG, "I2: only who knows all may list here"
+    if held in {Held.BUCKET, Held.NEW_BUCKET}:
+        assert step is not Step.MERGE, "the external store may not have the bucket yet"
 
 
 @pytest.mark.parametrize(("operation", "outcome"), list(product(Operation, Outcome)))

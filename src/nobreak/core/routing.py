@@ -43,6 +43,10 @@ class Held(StrEnum):
     DELETE = "delete"
     DOUBT = "doubt"
     """No entry, but an attempt of unknown outcome that could still land on this key (I4)."""
+    BUCKET = "bucket"
+    """No entry of the key, but one that makes or deletes its bucket: what comes has to wait for it."""
+    NEW_BUCKET = "new bucket"
+    """As before, and nobody can have put anything into the bucket but through the journal."""
 
     @classmethod
     def of(cls, kind: EntryKind | None) -> "Held":
@@ -99,7 +103,9 @@ def route(
     writes keep one order (I4). Nobody tries a server that is not trusted (I5).
     """
     if operation is Operation.LIST:
-        if link is Link.OPEN:
+        if held is Held.NEW_BUCKET:
+            return Step.CATALOG
+        if link is Link.OPEN and held is not Held.BUCKET:
             return Step.MERGE
         return Step.CATALOG if complete else Step.REFUSE
     if operation.writes:
@@ -109,6 +115,8 @@ def route(
         return Step.ANSWER_HERE
     if held is Held.DELETE:
         return Step.NOT_FOUND
+    if held in {Held.BUCKET, Held.NEW_BUCKET}:
+        return Step.NOT_FOUND if held is Held.NEW_BUCKET else Step.REFUSE
     return Step.TRY_EXTERNAL if link is Link.OPEN else Step.REFUSE
 
 

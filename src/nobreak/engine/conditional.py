@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from nobreak.core.routing import Held, Link, Operation, Step, route
 from nobreak.engine.context import Context
+from nobreak.engine.holding import held_of
 from nobreak.errors import NotFoundError
 from nobreak.stores.interfaces import Condition, Look
 from nobreak.words import ObjectInfo, ObjectName, Precondition, Receipt, WritePolicy
@@ -21,8 +22,7 @@ Head = Callable[[ObjectName, Receipt | None], Awaitable[ObjectInfo]]
 
 def step_of(context: Context, operation: Operation, name: ObjectName) -> Step:
     """Where a conditional write goes first. Only the external store may know: no write-back."""
-    newest = context.journal.newest(name)
-    held = Held.of(newest.kind if newest else None)
+    held = held_of(context, name)
     decides = context.external.traits.decides
     if held is Held.NOTHING and (not decides or context.doubts.unfenced(name)):
         held = Held.DOUBT

@@ -13,7 +13,8 @@ import aiohttp
 
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
-from nobreak.engine.indexing import look_at
+from nobreak.engine.holding import holds_bucket_back
+from nobreak.engine.indexing import look_at, look_later
 from nobreak.engine.passing_by import PENDING, PassingBy
 from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
@@ -85,8 +86,13 @@ class Forwarding:
         return speaks and self._context.link.state() is Link.OPEN
 
     def holds_back(self, name: ObjectName) -> bool:
-        """Whether the journal has something of this key: then the external store must not answer."""
-        return self._context.journal.newest(name) is not None
+        """Whether the journal has something of this key: then the external store must not answer.
+
+        Or of its bucket, which the external store may not have yet.
+        """
+        if name.key and self._context.journal.newest(name) is not None:
+            return True
+        return holds_bucket_back(self._context, name.bucket)
 
     async def changed(
         self, name: ObjectName, others: Sequence[ObjectName], *, gone: bool, sure: bool
@@ -99,8 +105,10 @@ class Forwarding:
         catalog = self._context.catalog
         known = (other for other in others if catalog.get(other) is not None)
         await asyncio.gather(*(catalog.remove(other) for other in known))
-        if name.key:
+        if name.key and sure:
             await look_at(self._context, name)
+        elif name.key:
+            self.later(look_later(self._context, name))
         elif gone and sure:
             await self._context.index.forget(name.bucket)
         elif self._context.index.follows(name.bucket):
@@ -143,7 +151,7 @@ class Forwarding:
             raise UnsupportedError(NOT_S3)
         if context.link.state() is not Link.OPEN:
             raise UnavailableError(AWAY)
-        if name.key and self.holds_back(name):
+        if name.bucket and self.holds_back(name):
             raise UnavailableError(PENDING)
         alias = context.catalog.alias(name) if name.key else None
         writes = method not in {"GET", "HEAD", "OPTIONS"}

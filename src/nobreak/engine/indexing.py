@@ -12,9 +12,10 @@ from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
 from nobreak.engine.context import Context
 from nobreak.errors import ExternalError, NotFoundError, RefusedError, UnavailableError
+from nobreak.stores.external.probes import CANARY_PREFIX
 from nobreak.stores.external.s3 import S3Store
 from nobreak.stores.interfaces import Indexed
-from nobreak.words import ObjectName, Receipt
+from nobreak.words import ObjectInfo, ObjectName
 
 LOOK_EVERY = 1.0
 """How often the leader looks for buckets to scan (seconds)."""
@@ -23,6 +24,10 @@ BETWEEN_PAGES = 0.02
 AFTER_FAILURE = 30.0
 """When a scan that failed is tried again (seconds)."""
 NOT_FOUND = 404
+LOOKS = 3
+"""How often a key is looked at again at once that others write meanwhile."""
+LOOKS_AT_ONCE = 100
+"""How many distrusted keys the leader looks at in a row."""
 OVERTAKEN = "this scan was overtaken by another one, or by a crash"
 
 
@@ -48,7 +53,8 @@ async def _read(context: Context, bucket: str, number: int, progress: Callable[[
     """The scan with this number, to its end."""
     index, seen = context.index, 0
     async for page in context.external.pages(bucket):
-        if not await index.take_page(bucket, number, page):
+        objects = [each for each in page if not each.name.key.startswith(CANARY_PREFIX)]
+        if not await index.take_page(bucket, number, objects):
             raise UnavailableError(f"{bucket}: {OVERTAKEN}")
         seen += len(page)
         progress(seen)
@@ -102,8 +108,13 @@ class Indexer:
                 if away:
                     await self._context.index.revalidate()
                 away = False
+                await self._look_at_some()
                 await self._scan_some()
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _look_at_some(self) -> None:
+        for name in self._context.index.unsure(self._context.now(), LOOKS_AT_ONCE):
+            await look_at(self._context, name)
 
     async def _scan_some(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -119,19 +130,45 @@ class Indexer:
 async def look_at(context: Context, name: ObjectName) -> None:
     """An object may have changed past the catalog: see what it is now.
 
-    Where nobody relies on the catalog to be complete, what it knew of the object is forgotten.
+    Until that is known its key is distrusted: the leader looks again. Where nobody relies on the
+    catalog to be complete, what it knew of the object is forgotten.
     """
+    try:
+        await _look_at(context, name)
+    except asyncio.CancelledError:
+        context.index.distrust_soon(name)
+        raise
+
+
+async def _look_at(context: Context, name: ObjectName) -> None:
     if not context.index.follows(name.bucket):
         if context.catalog.get(name) is not None:
             await context.catalog.remove(name)
         return
+    for _ in range(LOOKS):
+        await context.index.distrust(name)
+        if context.link.state() is not Link.OPEN:
+            return
+        try:
+            work = context.external.head(name, receipt=None)
+            info: ObjectInfo | None = await read_within(work, context.writes.divert_after)
+        except NotFoundError:
+            info = None
+        except ExternalError:
+            return
+        if await context.index.looked(name, info):
+            return
+    await context.index.distrust(name)  # it changes all the time: look when that is over
+
+
+async def look_later(context: Context, name: ObjectName) -> None:
+    """As `look_at`, when a request of unknown outcome can't land any more (I4)."""
+    if not context.index.follows(name.bucket):
+        await look_at(context, name)
     try:
-        work = context.external.head(name, receipt=None)
-        info = await read_within(work, context.writes.divert_after)
-    except NotFoundError:
-        await context.catalog.remove(name)
-    except ExternalError:
-        await context.index.doubt(name.bucket)
-        await context.catalog.remove(name)  # what it was is not what it is
-    else:
-        await context.catalog.put(info, Receipt(etag=info.etag))
+        await context.index.distrust(name, context.now() + 2 * context.writes.settle)
+        await asyncio.sleep(context.writes.settle)
+    except asyncio.CancelledError:
+        context.index.distrust_soon(name)
+        raise
+    await look_at(context, name)

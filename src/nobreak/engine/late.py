@@ -13,7 +13,7 @@ from nobreak.core.routing import Outcome
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
-from nobreak.engine.indexing import look_at
+from nobreak.engine.indexing import look_at, look_later
 from nobreak.errors import ExternalError
 from nobreak.stores.local.spool import Spool
 from nobreak.words import Entry, ObjectName, Receipt
@@ -79,9 +79,12 @@ class LateAttempts:
         try:
             outcome = await self._end_of(attempt)
             if outcome in {Outcome.SLOW, Outcome.UNKNOWN}:
-                await asyncio.sleep(self._context.writes.settle)
-            if outcome is not Outcome.ANSWERED:
+                await look_later(self._context, name)
+            elif outcome is Outcome.DONE:
                 await look_at(self._context, name)
+        except asyncio.CancelledError:
+            self._context.index.distrust_soon(name)
+            raise
         finally:
             self._doubts.end(name)
 

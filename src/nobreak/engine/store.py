@@ -10,6 +10,7 @@ from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.attempt import read_within
 from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
+from nobreak.engine.holding import held_of
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
 from nobreak.engine.outside import NewObject, Source, taken_in
@@ -198,7 +199,8 @@ class Store:
         Raises `UnavailableError` while the external store is away, unless the catalog knows all (I2).
         """
         lists = self._context.external.traits.lists
-        complete = not lists or self._context.index.is_complete(bucket)
+        index = self._context.index
+        complete = not lists or (index.is_complete(bucket) and index.is_sure(bucket, prefix))
         step = self._step(Operation.LIST, ObjectName(bucket, ""), complete=complete)
         if step is Step.REFUSE:
             raise UnavailableError("the external store is away, and only it knows all objects")
@@ -253,8 +255,7 @@ class Store:
 
     def _step(self, operation: Operation, name: ObjectName, *, complete: bool = False) -> Step:
         """Ask the routing table."""
-        newest = self._context.journal.newest(name)
-        held = Held.of(newest.kind if newest else None)
+        held = held_of(self._context, name)
         if held is Held.NOTHING and name in self._doubts:
             held = Held.DOUBT
         state, policy = self._context.link.state(), self._context.writes.policy

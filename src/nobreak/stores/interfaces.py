@@ -306,6 +306,24 @@ class Index(Protocol):
     async def abandon_scan(self, bucket: str, scan: int) -> None:
         """This scan failed: another one is wanted."""
 
+    def is_sure(self, bucket: str, prefix: str) -> bool:
+        """Whether no key that begins so waits to be looked at."""
+
+    def unsure(self, now: float, limit: int) -> Sequence[ObjectName]:
+        """Keys that are to be looked at by now."""
+
+    async def distrust(self, name: ObjectName, not_before: float = 0.0) -> None:
+        """This key changed, or may have, and nobody here saw how: it is to be looked at.
+
+        Of no consequence for a bucket that isn't followed. The next write of the catalog's row ends it.
+        """
+
+    def distrust_soon(self, name: ObjectName) -> None:
+        """As above; durable with one of the next commits."""
+
+    async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
+        """What a look at a distrusted key has found; None: nothing. False: a write came between."""
+
     async def doubt(self, bucket: str | None = None) -> None:
         """A change may have been missed: not complete before the next scan. None: all buckets."""
 

@@ -64,7 +64,12 @@ def remove_bucket(writer: apsw.Connection, name: str) -> None:
     """A bucket was deleted, and with it all that was known of its objects."""
     writer.execute("DELETE FROM known_bucket WHERE name = ?", (name,))
     writer.execute(CHANGED)
-    for table, column in (("bucket", "name"), ("touched", "bucket"), ("object", "bucket")):
+    for table, column in (
+        ("bucket", "name"),
+        ("touched", "bucket"),
+        ("unsure", "bucket"),
+        ("object", "bucket"),
+    ):
         writer.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))
 
 

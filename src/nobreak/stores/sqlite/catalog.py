@@ -7,7 +7,8 @@ import apsw
 
 from nobreak.stores.interfaces import Alias
 from nobreak.stores.sqlite.database import Database
-from nobreak.stores.sqlite.index import SqliteIndex, touch
+from nobreak.stores.sqlite.index import SqliteIndex
+from nobreak.stores.sqlite.marks import touch
 from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_from, prefix_end
 from nobreak.words import Entry, ObjectInfo, ObjectName, Receipt
 

@@ -18,6 +18,8 @@ KNOWN = "SELECT our_etag, etag FROM object WHERE bucket = ? AND key = ?"
 
 COMPLETE = "SELECT 1 FROM bucket WHERE name = ? AND scanned_at IS NOT NULL"
 """Of such a bucket the catalog holds every object."""
+UNSURE = "SELECT 1 FROM unsure WHERE bucket = ? AND key = ?"
+"""Of such a key it may be wrong."""
 
 
 def decide(rows: Rows, name: ObjectName, condition: Condition) -> None:
@@ -39,6 +41,8 @@ def _current(rows: Rows, name: ObjectName, condition: Condition) -> frozenset[st
     look = condition.look
     if look is not None and look.row == row:
         return look.etags
+    if look is None and rows(UNSURE, (name.bucket, name.key)):
+        raise UndecidedError(name)
     if look is None and (row is not None or rows(COMPLETE, (name.bucket,))):
         return row
     raise UndecidedError(name)

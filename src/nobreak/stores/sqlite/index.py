@@ -1,23 +1,29 @@
 """The index in SQLite: which buckets the catalog holds every object of.
 
 What it promises stands in `nobreak.stores.interfaces.Index`. A scan marks the rows that it saw with
-its number; what live writes touched meanwhile is noted by `touch` and left alone by the scan.
+its number; what live writes touched meanwhile is noted by `marks.touch` and left alone by the scan.
 """
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import apsw
 
 from nobreak.stores.interfaces import Indexed
 from nobreak.stores.sqlite.database import Database
-from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text
+from nobreak.stores.sqlite.marks import distrust, looked
+from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, prefix_end
 from nobreak.words import ObjectInfo, ObjectName
 
 SAID_AGAIN = 1.0
 """How often it is tried to write down that something was missed (seconds)."""
 UNTOUCHED = "NOT EXISTS (SELECT 1 FROM touched t WHERE t.bucket = ?1 AND t.key = object.key)"
+UNSURE_BELOW = (
+    "SELECT 1 FROM unsure WHERE bucket = :bucket AND key >= :prefix "
+    "AND (:end IS NULL OR key < :end) LIMIT 1"
+)
 SEEN = (
     f"INSERT INTO object ({OBJECT_COLUMNS}, scan) "
     "SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?4, ?7 "
@@ -27,7 +33,7 @@ SEEN = (
 """A row that was there keeps what it knows; `CHANGED` replaces it where another version was seen."""
 CHANGED = (
     "UPDATE object SET size = ?3, our_etag = ?4, attributes = ?5, modified = ?6, remote = '', etag = ?4 "
-    f"WHERE bucket = ?1 AND key = ?2 AND (etag != ?4 OR size != ?3) AND {UNTOUCHED}"
+    f"WHERE bucket = ?1 AND key = ?2 AND (etag NOT IN ('', ?4) OR size != ?3) AND {UNTOUCHED}"
 )
 
 
@@ -130,6 +136,24 @@ class SqliteIndex:
             self._missed.discard(bucket)
         return done
 
+    def is_sure(self, bucket: str, prefix: str) -> bool:
+        of = {"bucket": bucket, "prefix": prefix, "end": prefix_end(prefix)}
+        return not self._database.read(UNSURE_BELOW, of)
+
+    def unsure(self, now: float, limit: int) -> Sequence[ObjectName]:
+        sql = "SELECT bucket, key FROM unsure WHERE not_before <= ? LIMIT ?"
+        return [ObjectName(*row) for row in self._database.read(sql, (now, limit))]
+
+    async def distrust(self, name: ObjectName, not_before: float = 0.0) -> None:
+        await self._database.write(lambda writer: distrust(writer, name, not_before))
+
+    def distrust_soon(self, name: ObjectName) -> None:
+        missed = partial(self.missed, name.bucket)
+        self._database.write_soon(lambda writer: distrust(writer, name, 0.0), missed)
+
+    async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
+        return await self._database.write(lambda writer: looked(writer, name, info))
+
     async def abandon_scan(self, bucket: str, scan: int) -> None:
         def work(writer: apsw.Connection) -> None:
             if _is_current(writer, bucket, scan):
@@ -149,18 +173,10 @@ class SqliteIndex:
     async def forget(self, bucket: str) -> None:
         def work(writer: apsw.Connection) -> None:
             writer.execute("DELETE FROM bucket WHERE name = ?", (bucket,))
-            writer.execute("DELETE FROM touched WHERE bucket = ?", (bucket,))
-            writer.execute("DELETE FROM object WHERE bucket = ?", (bucket,))
+            for table in ("touched", "unsure", "object"):
+                writer.execute(f"DELETE FROM {table} WHERE bucket = ?", (bucket,))
 
         await self._database.write(work)
-
-
-def touch(writer: apsw.Connection, name: ObjectName) -> None:
-    """A live write changed this row: a scan under way must leave it alone."""
-    writer.execute(
-        "INSERT OR IGNORE INTO touched SELECT ?1, ?2 FROM bucket WHERE name = ?1 AND scanning = 1",
-        (name.bucket, name.key),
-    )
 
 
 def _doubt(writer: apsw.Connection, bucket: str | None) -> None:

@@ -108,7 +108,7 @@ class SqliteJournal:
         )
 
     async def forget(self, entry: Entry) -> Left:
-        return await self._database.write(lambda writer: _leave(writer, entry))
+        return await self._database.write(lambda writer: _forget(writer, entry))
 
     async def begin(self, entries: Sequence[Entry]) -> None:
         def work(writer: apsw.Connection) -> None:
@@ -283,6 +283,14 @@ def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:
             add_bucket(writer, entry.name.bucket, entry.acked_at)
         case _:
             remove_bucket(writer, entry.name.bucket)
+
+
+def _forget(writer: apsw.Connection, entry: Entry) -> Left:
+    """Let it go. Of what settled the catalog may have heard an older word since: say it again."""
+    here = writer.execute("SELECT 1 FROM entry WHERE seq = ?", (entry.seq,)).fetchone()
+    if here is not None and entry.state is EntryState.SETTLING:
+        _remember(writer, entry, entry.receipt)
+    return _leave(writer, entry)
 
 
 def _leave(writer: apsw.Connection, entry: Entry) -> Left:

@@ -118,6 +118,14 @@ CREATE TABLE touched (
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
 
+-- Few or none: keys that changed, or may have, in a way that nobody here saw. To be looked at.
+CREATE TABLE unsure (
+    bucket     TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    not_before REAL NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+
 -- Few or none: objects that their writer knows by another ETag than the external store does.
 CREATE INDEX object_alias ON object (bucket, key) WHERE our_etag != etag AND etag != '';
 

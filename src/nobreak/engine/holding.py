@@ -1,0 +1,29 @@
+"""What the journal holds for a key, in the words of the routing table."""
+
+from nobreak.core.routing import Held
+from nobreak.engine.buckets import Buckets
+from nobreak.engine.context import Context
+from nobreak.words import EntryKind, EntryState, ObjectName
+
+
+def held_of(context: Context, name: ObjectName) -> Held:
+    """The newest thing that the journal holds for a key, or for its bucket.
+
+    A name without a key stands for all objects of its bucket.
+    """
+    newest = context.journal.newest(name) if name.key else None
+    if newest is not None:
+        return Held.of(newest.kind)
+    bucket = context.journal.newest(ObjectName(name.bucket, ""))
+    if bucket is None or bucket.state is EntryState.SETTLING:
+        return Held.NOTHING
+    if bucket.state is EntryState.PARKED:
+        return Held.DOUBT  # refused: the external store knows what is there
+    gone = bucket.kind is EntryKind.DELETE
+    return Held.NEW_BUCKET if gone or Buckets(context).is_new(name.bucket) else Held.BUCKET
+
+
+def holds_bucket_back(context: Context, bucket: str) -> bool:
+    """Whether the bucket has yet to be made or deleted there: only the journal can speak of it."""
+    entry = context.journal.newest(ObjectName(bucket, ""))
+    return entry is not None and entry.state is EntryState.PENDING

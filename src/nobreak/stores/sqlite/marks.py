@@ -1,0 +1,46 @@
+"""Marks on keys of the catalog: written while a scan was under way, or changed with nobody looking."""
+
+import apsw
+
+from nobreak.stores.sqlite.rows import attributes_text
+from nobreak.words import ObjectInfo, ObjectName
+
+REPLACE = (
+    "INSERT OR REPLACE INTO object (bucket, key, size, our_etag, attributes, modified, remote, etag) "
+    "VALUES (?, ?, ?, ?, ?, ?, '', ?)"
+)
+
+
+def touch(writer: apsw.Connection, name: ObjectName) -> None:
+    """A live write changed this row: a scan or a look under way must leave it alone."""
+    of = (name.bucket, name.key)
+    writer.execute("DELETE FROM unsure WHERE bucket = ? AND key = ?", of)
+    writer.execute(
+        "INSERT OR IGNORE INTO touched SELECT ?1, ?2 FROM bucket WHERE name = ?1 AND scanning = 1",
+        of,
+    )
+
+
+def distrust(writer: apsw.Connection, name: ObjectName, not_before: float) -> None:
+    """See `nobreak.stores.interfaces.Index.distrust`."""
+    writer.execute(
+        "INSERT OR REPLACE INTO unsure SELECT ?1, ?2, ?3 FROM bucket WHERE name = ?1",
+        (name.bucket, name.key, not_before),
+    )
+
+
+def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -> bool:
+    """See `nobreak.stores.interfaces.Index.looked`. What is known of the same version stays."""
+    of = (name.bucket, name.key)
+    sql = "SELECT 1 FROM unsure WHERE bucket = ? AND key = ?"
+    if writer.execute(sql, of).fetchone() is None:
+        return False
+    touch(writer, name)
+    if info is None:
+        writer.execute("DELETE FROM object WHERE bucket = ? AND key = ?", of)
+        return True
+    same = "SELECT 1 FROM object WHERE bucket = ? AND key = ? AND size = ? AND etag IN ('', ?)"
+    if writer.execute(same, (*of, info.size, info.etag)).fetchone() is None:
+        kept, modified = attributes_text(info.attributes), info.modified.timestamp()
+        writer.execute(REPLACE, (*of, info.size, info.etag, kept, modified, info.etag))
+    return True
