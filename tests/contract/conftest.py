@@ -13,6 +13,13 @@ from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
+from nobreak.stores.sqlite.open_uploads import SqliteOpenUploads
+from nobreak.stores.sqlite.uploads import SqliteUploads
+from nobreak.stores.uploads import OpenUploads, Uploads
+
+
+class Clock:
+    now = 1_700_000_000.0
 
 
 class Ledger(NamedTuple):
@@ -21,10 +28,17 @@ class Ledger(NamedTuple):
     board: Board
     index: Index
     buckets: KnownBuckets
+    uploads: Uploads
+    open_uploads: OpenUploads
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(params=["sqlite"])
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path, clock: Clock) -> AsyncIterator[Ledger]:
     database = await Database.open(tmp_path / "journal.db")
     index = SqliteIndex(database)
     yield Ledger(
@@ -33,6 +47,8 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
         SqliteBoard(database),
         index,
         SqliteBuckets(database),
+        SqliteUploads(database),
+        SqliteOpenUploads(database, lambda: clock.now),
     )
     await database.aclose()
 
@@ -60,3 +76,13 @@ def index(ledger: Ledger) -> Index:
 @pytest.fixture
 def buckets(ledger: Ledger) -> KnownBuckets:
     return ledger.buckets
+
+
+@pytest.fixture
+def uploads(ledger: Ledger) -> Uploads:
+    return ledger.uploads
+
+
+@pytest.fixture
+def open_uploads(ledger: Ledger) -> OpenUploads:
+    return ledger.open_uploads

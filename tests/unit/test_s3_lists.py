@@ -14,8 +14,8 @@ from nobreak.faces.s3.folding import Fold, FoldedPage
 from nobreak.faces.s3.list_request import ListRequest, read_list_request
 from nobreak.faces.s3.request import S3Error
 from nobreak.faces.s3.tokens import read_token, write_token
-from nobreak.faces.s3.xml_lists import Upload, UploadsPage, list_objects, list_uploads
-from nobreak.stores.external.s3_xml import parse, read_list_page
+from nobreak.faces.s3.xml_lists import UploadsPage, list_objects, list_uploads
+from nobreak.stores.external.s3_xml import ListedUpload, parse, read_list_page
 from nobreak.words import ObjectInfo, ObjectName
 
 MODIFIED = datetime(2025, 10, 31, 14, 35, 53, 900_000, tzinfo=UTC)
@@ -154,7 +154,7 @@ def test_any_text_is_a_token_or_none(text):
 def test_uploads_as_botocore_reads_them():
     page = UploadsPage(
         bucket="b",
-        uploads=[Upload("k<", "u1", MODIFIED)],
+        uploads=[ListedUpload("k<", "u1", MODIFIED)],
         common_prefixes=["p/"],
         prefix="p",
         delimiter="/",
@@ -178,7 +178,7 @@ def test_uploads_as_botocore_reads_them():
 
 @given(texts)
 def test_keys_of_uploads_come_back_when_they_are_encoded(key):
-    root = parse(list_uploads(UploadsPage("b", [Upload(key, "u", MODIFIED)], encode=True)))
+    root = parse(list_uploads(UploadsPage("b", [ListedUpload(key, "u", MODIFIED)], encode=True)))
     assert root.text_of("EncodingType") == "url"
     assert [unquote(each.text_of("Key")) for each in root.all("Upload")] == [key]
 

@@ -1,5 +1,7 @@
 """S3's XML: what is read, and what is refused."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,14 +70,14 @@ def test_parts_are_named_by_number_etag_and_checksum():
 
 
 def test_uploads_under_way_are_read_with_what_continues_them():
-    item = "<Upload><Key>a+b%0A</Key><UploadId>u1</UploadId><Initiated>T</Initiated></Upload>"
+    item = "<Upload><Key>a+b%0A</Key><UploadId>u1</UploadId><Initiated>2024-01-02T03:04:05Z</Initiated></Upload>"
     more = "<IsTruncated>true</IsTruncated><NextKeyMarker>a%20b</NextKeyMarker>"
     page = read_uploads(
         "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
         f"{item}{more}<NextUploadIdMarker>u1</NextUploadIdMarker>"
         "</ListMultipartUploadsResult>".encode()
     )
-    assert page.uploads == (ListedUpload("a b\n", "u1", "T"),)
+    assert page.uploads == (ListedUpload("a b\n", "u1", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)),)
     assert (page.truncated, page.next_key, page.next_id) == (True, "a b", "u1")
     with pytest.raises(XmlError):
         read_uploads(b"<html/>")

@@ -12,6 +12,7 @@ from nobreak.settings.model import WriteSettings
 from nobreak.stores.external.base import ExternalStore
 from nobreak.stores.interfaces import Board, Catalog, Index, Journal, KnownBuckets
 from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.uploads import OpenUploads, Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Context:
     buckets: KnownBuckets
     board: Board
     bodies: BodyStore
+    uploads: Uploads
+    open_uploads: OpenUploads
     link: Link
     doubts: Doubts
     background: Background

@@ -15,6 +15,7 @@ from nobreak.engine.live import LiveSettings
 from nobreak.engine.monitor import Monitor
 from nobreak.engine.probing import build_probe
 from nobreak.engine.title import Title
+from nobreak.engine.upload_care import UploadCare
 from nobreak.errors import NobreakError
 from nobreak.reporting.events import EventKind, FieldValue, Reporter
 from nobreak.stores.external.base import ExternalStore
@@ -82,6 +83,7 @@ class Leading:
                 tasks.create_task(self.kept_up("buckets", BucketReader(self._context).run))
                 tasks.create_task(self.kept_up("index", Indexer(self._context).run))
                 tasks.create_task(self.kept_up("sweep", self._sweep))
+                tasks.create_task(self.kept_up("uploads", UploadCare(self._context).run))
                 tasks.create_task(self.kept_up("title", self._show_title))
         finally:
             self._title.restore()
@@ -100,8 +102,12 @@ class Leading:
 
     async def _sweep(self) -> None:
         while True:
-            await self._context.bodies.sweep(self._context.journal.needs)
+            await self._context.bodies.sweep(self._is_needed)
             await asyncio.sleep(SWEEP_EVERY)
+
+    def _is_needed(self, file: str) -> bool:
+        # In this order: a part may become an entry's between the two looks, and never goes back.
+        return self._context.uploads.needs(file) or self._context.journal.needs(file)
 
     async def _show_title(self) -> None:
         await self._note_leader(os.getpid())

@@ -23,6 +23,8 @@ from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
+from nobreak.stores.sqlite.open_uploads import SqliteOpenUploads
+from nobreak.stores.sqlite.uploads import SqliteUploads
 
 CONNECT_WITHIN = 1.0
 SILENT_FOR = 30.0
@@ -49,14 +51,15 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         index = SqliteIndex(database)
         if stack.enter_context(present(folder)):
             await board.update(lambda notice: (replace(notice, crashed=True), None))
-            await (
-                index.doubt()
-            )  # what the dead process had confirmed may not have been written down
-        bodies = BodyStore(disk, used=lambda: journal.tally().bytes)
+            # What the dead process had confirmed may not have been written down.
+            await index.doubt()
+        uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
+        bodies = BodyStore(disk, used=lambda: journal.tally().bytes + uploads.bytes())
         await bodies.open()
         external = open_external(
             external_settings,
             Timeouts(min(CONNECT_WITHIN, settings.writes.divert_after), SILENT_FOR),
+            open_uploads,
         )
         stack.push_async_callback(external.aclose)
 
@@ -73,6 +76,8 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             buckets=SqliteBuckets(database),
             board=board,
             bodies=bodies,
+            uploads=uploads,
+            open_uploads=open_uploads,
             link=Link(board, background),
             doubts=Doubts(board),
             background=background,

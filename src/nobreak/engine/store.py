@@ -15,6 +15,7 @@ from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
 from nobreak.engine.outside import NewObject, Source, taken_in
 from nobreak.engine.reading import ExternalReading, LocalReading, Reading, as_known
+from nobreak.engine.uploads import Uploads
 from nobreak.engine.writing import Writing, journalled
 from nobreak.errors import (
     CorruptBodyError,
@@ -60,6 +61,8 @@ class Store:
         self._context = context
         self._doubts = context.doubts
         self._writing = Writing(context)
+        self.uploads = Uploads(context, self._writing, self._way, self._look)
+        """Multipart uploads."""
 
     async def put(
         self,

@@ -6,8 +6,10 @@ entry knows that it is in doubt (I4).
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
@@ -104,6 +106,40 @@ class Writing:
             condition=condition,
         )
         return journalled(await self._append(draft, spool))
+
+    async def put_assembled(
+        self,
+        draft: Draft,
+        work: Coroutine[Any, Any, Receipt],
+        precondition: Precondition | None,
+    ) -> ObjectInfo:
+        """Let the external store make an object of what it has, or take the write in here.
+
+        `draft` has its body here already. Raises `RefusedError`.
+        """
+        name, fingerprint = draft.name, draft.fingerprint
+        new = NewObject(name, b"", draft.attributes, precondition=precondition)
+        assert fingerprint is not None, "a PUT has a fingerprint"  # noqa: S101
+        context, seen = self._context, self._seen(name)
+        with self._doubts.about(name, fenced=precondition is not None):
+            attempt = Attempt(work)
+            outcome = await self._outcome(name, attempt, None)
+            step = after(Operation.PUT, outcome)
+            if step is Next.ACKNOWLEDGE:
+                info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
+                self._check_not_overtaken(name, precondition)
+                return info
+            if step is Next.RELAY:
+                raise attempt.answer
+            condition = Condition(precondition) if precondition else None
+            draft = replace(draft, condition=condition)
+            await self._divert(draft, outcome, attempt, None, seen)
+        return local_object(name, fingerprint, draft.attributes, context.now())
+
+    async def put_kept(self, draft: Draft) -> ObjectInfo:
+        """Take a body into the journal that is here already."""
+        doubtful = draft.name in self._doubts
+        return journalled(await self._append(replace(draft, doubtful=doubtful), None))
 
     async def delete_through(
         self, name: ObjectName, precondition: Precondition | None = None
@@ -207,7 +243,7 @@ class Writing:
     async def _append(self, draft: Draft, spool: Spool | None) -> Entry:
         """Make an entry durable, and with it its body (I1)."""
         context = self._context
-        body = None if spool is None else await context.bodies.keep(spool)
+        body = draft.body if spool is None else await context.bodies.keep(spool)
         appended = await self._append_kept(replace(draft, body=body))
         context.room.stored()
         await context.bodies.remove(appended.files)

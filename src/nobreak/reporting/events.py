@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     ENTRY_PARKED = "entry_parked"
     ENTRY_RETRIED = "entry_retried"
     ENTRY_SUPERSEDED = "entry_superseded"
+    UPLOAD_EXPIRED = "upload_expired"
     CONFLICT_OURS = "conflict_ours"
     CONFLICT_THEIRS = "conflict_theirs"
     CONFLICT_DELETED = "conflict_deleted"

@@ -212,6 +212,12 @@ _JOURNAL: dict[K, tuple[Line, ...]] = {
             "⚔️ Conflict: {name} was changed by others on the external server; theirs is at {copy}",
         ),
     ),
+    K.UPLOAD_EXPIRED: (
+        _warning(
+            "⌛ Envio multipart inacabado há {age:time}, abortado: {name}",
+            "⌛ Multipart upload unfinished for {age:time}, aborted: {name}",
+        ),
+    ),
     K.DISK_FULL: (
         _error(
             "🚨 DISCO LOCAL CHEIO ({reason}, livres {free:bytes}): novas gravações recusadas",

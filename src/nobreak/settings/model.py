@@ -79,7 +79,8 @@ class ExternalSettings:
 class WriteSettings:
     """How writes go out. `bucket` serves the faces that know no buckets.
 
-    `settle`: how long an attempt of unknown outcome is feared (I4).
+    `settle`: how long an attempt of unknown outcome is feared (I4). `upload_expires`: how old an
+    unfinished multipart upload may become; 0: as old as it likes.
     """
 
     bucket: str
@@ -87,6 +88,7 @@ class WriteSettings:
     divert_after: float
     settle: float
     drain_concurrency: int
+    upload_expires: float
     on_conflict: OnConflict
 
 

@@ -64,6 +64,16 @@ WRITES = Section(
             Text("Objetos devolvidos ao mesmo tempo", "Objects given back at the same time"),
         ),
         Setting(
+            "NOBREAK_UPLOAD_EXPIRES",
+            "upload_expires",
+            seconds(0, 365 * DAY),
+            "604800",
+            Text(
+                "Idade em que um envio multipart inacabado é abortado; 0: nunca",
+                "Age at which an unfinished multipart upload is aborted; 0: never",
+            ),
+        ),
+        Setting(
             "NOBREAK_ON_CONFLICT",
             "on_conflict",
             choice(*OnConflict),

@@ -71,6 +71,21 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Completion:
+    """How a multipart upload ended. `request` identifies what it was completed from.
+
+    `etag`, and `checksums` by the name of their header, are what its client was told; `at`:
+    seconds since the epoch.
+    """
+
+    upload_id: str
+    request: str
+    etag: str
+    at: float
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An entry that is about to be appended. For a DELETE, `body` and `fingerprint` are None."""
 
@@ -82,6 +97,8 @@ class Draft:
     doubtful: bool = False
     not_before: float = 0.0
     condition: Condition | None = None
+    completes: Completion | None = None
+    """The upload whose parts are the body's segments: it ends with the same commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +111,10 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The new entry, and the body files of an entry that made way for it."""
+    """The new entry, and body files that nobody needs now.
+
+    They are those of an entry that made way, and of parts that its upload was not completed from.
+    """
 
     entry: Entry
     files: tuple[str, ...] = ()
@@ -128,7 +148,8 @@ class Journal(Protocol):
 
         An entry of the same key that only settles makes way: the new one inherits its doubt.
         A draft's condition is decided in the same transaction, whoever else writes: raises as
-        `decide`, and nothing is changed then.
+        `decide`, and nothing is changed then. Raises `NoUploadError` when the upload that it
+        completes, or a part of it, is gone.
         """
 
     def decide(self, name: ObjectName, condition: Condition) -> None:

@@ -15,6 +15,7 @@ from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.keyring import KeyRing
 from nobreak.faces.s3.lists import Lists
+from nobreak.faces.s3.multipart import Multipart
 from nobreak.faces.s3.operations import RULES, BodyKind, Operation, classify
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.payload import PayloadDecoder, payload_decoder
@@ -48,6 +49,7 @@ class Front:
         reads, tagging = Reads(nobreak, forwarding, passing), Tagging(nobreak, forwarding, passing)
         copies, lists = Copies(nobreak, forwarding, passing), Lists(nobreak)
         writes, deletions = Writes(nobreak, passing), Deletions(nobreak, passing)
+        multipart = Multipart(nobreak, passing)
         self._keys = keys
         self._buckets = BucketOperations(nobreak, passing)
         self._pass_on: Handler = passing.on
@@ -66,6 +68,13 @@ class Front:
             Operation.GET_OBJECT_TAGGING: tagging.get,
             Operation.PUT_OBJECT_TAGGING: tagging.put,
             Operation.DELETE_OBJECT_TAGGING: tagging.delete,
+            Operation.CREATE_MULTIPART_UPLOAD: multipart.create,
+            Operation.UPLOAD_PART: multipart.put_part,
+            Operation.UPLOAD_PART_COPY: multipart.copy_part,
+            Operation.COMPLETE_MULTIPART_UPLOAD: multipart.complete,
+            Operation.ABORT_MULTIPART_UPLOAD: multipart.abort,
+            Operation.LIST_PARTS: multipart.list_parts,
+            Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
             Operation.LIST_OBJECTS: lists.objects,
             Operation.LIST_OBJECTS_V2: lists.objects,
         }

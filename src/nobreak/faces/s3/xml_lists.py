@@ -5,7 +5,6 @@ Source: ListObjects, ListObjectsV2 and ListMultipartUploads in the Amazon S3 API
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import quote
 
 from nobreak.faces.s3.folding import FoldedPage
@@ -13,6 +12,7 @@ from nobreak.faces.s3.list_request import ListRequest
 from nobreak.faces.s3.tokens import write_token
 from nobreak.faces.s3.xml_out import STORAGE_CLASS, owner, quoted_etag, timestamp
 from nobreak.faces.s3.xml_writer import document, flag, leaf, node
+from nobreak.stores.external.s3_xml import ListedUpload
 from nobreak.words import ObjectInfo
 
 Name = Callable[[str, str], str]
@@ -67,20 +67,11 @@ def _contents(info: ObjectInfo, name: Name, *, with_owner: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A multipart upload that is under way."""
-
-    key: str
-    upload_id: str
-    initiated: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class UploadsPage:
     """A page of uploads, by key and then by id, and what was asked for."""
 
     bucket: str
-    uploads: Sequence[Upload]
+    uploads: Sequence[ListedUpload]
     common_prefixes: Sequence[str] = ()
     prefix: str = ""
     delimiter: str = ""
@@ -113,7 +104,7 @@ def list_uploads(page: UploadsPage) -> bytes:
     )
 
 
-def _upload(upload: Upload, name: Name) -> str:
+def _upload(upload: ListedUpload, name: Name) -> str:
     return node(
         "Upload",
         name("Key", upload.key),

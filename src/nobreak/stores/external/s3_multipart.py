@@ -9,8 +9,8 @@ way, or finds the server away, leaves it on the register: nothing stays open the
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,7 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 MAX_PARTS = 10_000
 ABORT_WITHIN = 5.0
+RENEW_EVERY = 60.0
 
 
 class Register(Protocol):
@@ -35,6 +36,9 @@ class Register(Protocol):
 
     async def closed(self, upload_id: str) -> None:
         """It is an object now, or was aborted."""
+
+    async def renew(self, upload_id: str) -> None:
+        """It is still being worked on."""
 
     async def leave(self, upload_id: str) -> None:
         """Nobody here works on it any more: it is to be aborted when that can be done."""
@@ -95,8 +99,9 @@ class MultipartSender:
         try:
             upload_id = await asyncio.shield(begun)  # or nobody knew what to abort
             parts = parts_of(segments) if segments else self._plan.parts(size)
-            sent = await self._send_all(name, upload_id, body, parts)
-            receipt = await self._complete(name, upload_id, sent, headers)
+            async with self._renewed(upload_id):
+                sent = await self._send_all(name, upload_id, body, parts)
+                receipt = await self._complete(name, upload_id, sent, headers)
         except BaseException:
             self._abort_in_background(name, begun)
             raise
@@ -117,6 +122,19 @@ class MultipartSender:
         if self._register is not None:
             await self._register.opened(name, upload_id)
         return upload_id
+
+    @asynccontextmanager
+    async def _renewed(self, upload_id: str) -> AsyncIterator[None]:
+        """Say again and again that we are at work, for as long as the context lasts."""
+        if self._register is None:
+            yield
+            return
+        renewing = asyncio.create_task(_renew(self._register, upload_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
 
     async def _send_all(
         self, name: ObjectName, upload_id: str, body: Body, parts: Iterator[Part]
@@ -165,3 +183,10 @@ class MultipartSender:
                 await self._uploads.abort(name, upload_id)
                 if self._register is not None:
                     await self._register.closed(upload_id)
+
+
+async def _renew(register: Register, upload_id: str) -> None:
+    while True:
+        await asyncio.sleep(RENEW_EVERY)
+        with suppress(NobreakError):  # a disk in trouble: at worst the upload is sent again
+            await register.renew(upload_id)

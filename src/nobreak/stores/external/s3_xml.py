@@ -181,11 +181,11 @@ def _checksum(pair: tuple[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListedUpload:
-    """A multipart upload as ListMultipartUploads shows it; `initiated` is ISO 8601."""
+    """A multipart upload as ListMultipartUploads shows it."""
 
     key: str
     upload_id: str
-    initiated: str
+    initiated: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +198,22 @@ class UploadsPage:
     next_id: str
 
 
+def _time(text: str) -> datetime:
+    """A time in ISO 8601; the epoch for one that can't be read."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def read_uploads(document: bytes) -> UploadsPage:
     """Read a ListMultipartUploadsResult. Raises `XmlError`. Keys as in `read_list_page`."""
     root = _parse_as("ListMultipartUploadsResult", document)
     decode = unquote_plus if root.text_of("EncodingType") == "url" else str
     uploads = tuple(
         ListedUpload(
-            decode(each.text_of("Key")), each.text_of("UploadId"), each.text_of("Initiated")
+            decode(each.text_of("Key")), each.text_of("UploadId"), _time(each.text_of("Initiated"))
         )
         for each in root.all("Upload")
     )

@@ -10,6 +10,7 @@ from nobreak.stores.sqlite.buckets import add_bucket, remove_bucket
 from nobreak.stores.sqlite.catalog import remove_object, upsert_object
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.deciding import decide
+from nobreak.stores.sqlite.ended_uploads import end_upload
 from nobreak.stores.sqlite.reattributing import reattribute
 from nobreak.stores.sqlite.rows import (
     ENTRY_COLUMNS,
@@ -214,6 +215,9 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
     ).fetchone()
     fingerprint, body = draft.fingerprint, draft.body
+    if draft.completes is not None:
+        used, abandon = body.files if body else (), max(now, draft.not_before)
+        files += end_upload(writer, draft.completes, used, abandon=abandon)
     writer.execute(
         INSERT,
         (

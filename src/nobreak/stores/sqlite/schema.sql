@@ -53,12 +53,13 @@ CREATE INDEX segment_file ON segment (file);
 
 -- Counts kept by triggers: a status must not walk a journal of a million entries.
 CREATE TABLE tally (
-    id      INTEGER PRIMARY KEY CHECK (id = 1),
-    entries INTEGER NOT NULL,
-    bytes   INTEGER NOT NULL,
-    parked  INTEGER NOT NULL
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    entries    INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    parked     INTEGER NOT NULL,
+    part_bytes INTEGER NOT NULL
 ) STRICT;
-INSERT INTO tally VALUES (1, 0, 0, 0);
+INSERT INTO tally VALUES (1, 0, 0, 0, 0);
 
 CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
     UPDATE tally SET entries = entries + 1, bytes = bytes + new.size,
@@ -71,6 +72,56 @@ END;
 CREATE TRIGGER entry_moved AFTER UPDATE OF state ON entry BEGIN
     UPDATE tally SET parked = parked + (new.state = 'parked') - (old.state = 'parked');
 END;
+
+-- Multipart uploads that clients began. One that ended is remembered for a while.
+CREATE TABLE upload (
+    id           TEXT PRIMARY KEY,
+    bucket       TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    attributes   TEXT NOT NULL,
+    begun_at     REAL NOT NULL,
+    -- Its twin on the external store; empty: none.
+    external     TEXT NOT NULL,
+    completed_at REAL,
+    request      TEXT NOT NULL DEFAULT '',
+    etag         TEXT NOT NULL DEFAULT '',
+    checksums    TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX upload_by_key ON upload (bucket, key, id) WHERE completed_at IS NULL;
+CREATE INDEX upload_by_age ON upload (begun_at) WHERE completed_at IS NULL;
+CREATE INDEX upload_completed ON upload (completed_at) WHERE completed_at IS NOT NULL;
+
+CREATE TABLE part (
+    upload    TEXT    NOT NULL REFERENCES upload (id) ON DELETE CASCADE,
+    number    INTEGER NOT NULL,
+    file      TEXT    NOT NULL,
+    size      INTEGER NOT NULL,
+    md5       TEXT    NOT NULL,
+    checksums TEXT    NOT NULL,
+    kept_at   REAL    NOT NULL,
+    -- The external store's ETag; empty: it is only here.
+    sent      TEXT    NOT NULL,
+    -- 1: another part had this number before.
+    again     INTEGER NOT NULL,
+    PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX part_file ON part (file);
+
+CREATE TRIGGER part_added AFTER INSERT ON part BEGIN
+    UPDATE tally SET part_bytes = part_bytes + new.size;
+END;
+CREATE TRIGGER part_removed AFTER DELETE ON part BEGIN
+    UPDATE tally SET part_bytes = part_bytes - old.size;
+END;
+
+-- Uploads that we have open on the external store: to be aborted when `due`.
+CREATE TABLE open_upload (
+    upload_id TEXT PRIMARY KEY,
+    bucket    TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    due       REAL NOT NULL
+) STRICT;
+CREATE INDEX open_upload_due ON open_upload (due);
 
 -- The catalog: objects as the external store last confirmed them.
 CREATE TABLE object (
