@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.net import eventually
 from tests.support.outage import Outage, started
 
 from nobreak.demo.seaweed import SeaweedServer
@@ -29,6 +30,7 @@ async def outage(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     try:
         async with started(tmp_path, server, **getattr(request, "param", {})) as running:
             await running.front.call("create_bucket")
+            await eventually(running.is_over, within=30)  # a busy machine may divert even that
             yield running
     finally:
         await server.kill()

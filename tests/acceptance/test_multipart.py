@@ -3,34 +3,17 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
-from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.support.net import eventually
-from tests.support.outage import BUCKET, Outage, Shop, started
+from tests.support.outage import BUCKET, Outage, Shop
 
-from nobreak.demo.seaweed import SeaweedServer
 from nobreak.stores.external.s3_uploads import S3Uploads
 
 MIB = 1024 * 1024
 PHASES = ("before", "during", "after")
-
-
-@pytest.fixture
-async def outage(tmp_path: Path) -> AsyncIterator[Outage]:
-    server = SeaweedServer(tmp_path / "seaweedfs")
-    await server.start()
-    try:
-        async with started(tmp_path, server) as running:
-            await running.front.call("create_bucket")
-            await eventually(running.is_over, within=30)
-            yield running
-    finally:
-        await server.kill()
 
 
 def md5(content: bytes) -> str:
