@@ -39,7 +39,8 @@ def seconds(least: float, most: float) -> Kind:
         return float(text)
 
     return Kind(
-        parse, Text(f"segundos, de {least:g} a {most:.9g}", f"seconds, from {least:g} to {most:.9g}")
+        parse,
+        Text(f"segundos, de {least:g} a {most:.9g}", f"seconds, from {least:g} to {most:.9g}"),
     )
 
 
