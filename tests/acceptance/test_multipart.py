@@ -304,7 +304,7 @@ async def test_a_completion_in_doubt_is_finished_here(outage, monkeypatch):
 
     async def slowly(self: S3Uploads, *arguments: Any) -> Any:
         became = await original(self, *arguments)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(4)
         return became
 
     monkeypatch.setattr(S3Uploads, "complete", slowly)
