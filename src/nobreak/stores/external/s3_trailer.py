@@ -2,6 +2,9 @@
 
 Source: "Signature calculations for the Authorization header: including trailing headers" in the
 Amazon S3 API reference.
+
+The payload word alone says that a body is framed, as minio-go has it too: SeaweedFS (4.48) keeps an
+`aws-chunked` among the content encodings with the object, to which it does not belong.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -11,15 +14,12 @@ from nobreak.stores.external.base import Trailer
 PAYLOAD = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 PIECE = 64 * 1024
 """The bytes of a chunk; only the last one has fewer. S3 asks for 8 KiB at least."""
-CODING = "aws-chunked"
 
 
 def framing_headers(size: int, headers: Mapping[str, str], trailer: Trailer) -> dict[str, str]:
     """The headers of a body of `size` bytes that is sent so, beside its `headers`."""
-    codings = [CODING, *filter(None, [headers.get("content-encoding")])]
     return {
         **headers,
-        "content-encoding": ",".join(codings),
         "content-length": str(framed_length(size, trailer)),
         "x-amz-decoded-content-length": str(size),
         "x-amz-trailer": trailer.name,
