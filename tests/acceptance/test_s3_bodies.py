@@ -125,8 +125,14 @@ async def test_botocore_puts_bodies_of_every_form(form, size, front):
     content = os.urandom(size)
     options = dict(form)
     client = client_of(front, config=options.pop("config", {}))
-    await asyncio.to_thread(client.put_object, Bucket=BUCKET, Key="form", Body=content, **options)
+    where = {"Bucket": BUCKET, "Key": "form"}
+    put = await asyncio.to_thread(client.put_object, **where, Body=content, **options)
     assert await read(front, "form") == content
+    found = await asyncio.to_thread(client.head_object, **where, ChecksumMode="ENABLED")
+    sent = f"Checksum{options.get('ChecksumAlgorithm', 'CRC32')}"
+    assert found.get(sent) == put.get(sent)
+    if "config" not in form:
+        assert sent in put, "a checksum is kept, whether it came in a header or in a trailer"
 
 
 @over_https
