@@ -36,6 +36,7 @@ format: $(READY) ## let ruff format and fix
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## ratios against named rivals, and the journal at a million entries
+	@$(BIN)/python bench/s3.py $(ARGS)
 	@$(BIN)/python bench/journal.py
 
 docs: $(READY) ## draw the diagrams in docs/ anew from the tables in core/
