@@ -21,7 +21,7 @@ from nobreak.words import Entry, ObjectName, Receipt
 AWAITED_SHARE = 0.5
 """The part of the settle time that an attempt is awaited for."""
 
-AnyAttempt = Attempt[Receipt] | Attempt[None]
+AnyAttempt = Attempt[Receipt] | Attempt[Receipt | None]
 
 
 class LateAttempts:

@@ -50,7 +50,7 @@ def put_outside(context: Context, new: NewObject, spool: Spool) -> Coroutine[Any
 
 def delete_outside(
     context: Context, name: ObjectName, receipt: Receipt | None, precondition: Precondition | None
-) -> Coroutine[Any, Any, None]:
+) -> Coroutine[Any, Any, Receipt | None]:
     """The request that deletes an object, with its condition as the external store knows it."""
     if precondition is None:
         return context.external.delete(name, receipt=receipt)

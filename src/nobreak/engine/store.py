@@ -1,7 +1,7 @@
 """The store that an application sees: it works the same before, during and after an outage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeVar
@@ -136,17 +136,19 @@ class Store:
         info = await self._look(name, receipt)
         return as_known(info, known, self._context.external.traits)
 
-    async def delete(self, name: ObjectName, *, precondition: Precondition | None = None) -> None:
+    async def delete(
+        self, name: ObjectName, *, precondition: Precondition | None = None
+    ) -> Mapping[str, str]:
         """Delete an object; one that is not there is a success. Safe when this returns (I1).
 
-        With a `precondition`, raises as `put`.
+        Returns what the external store said of it (a version, ...), if it was asked. With a `precondition`, raises as `put`.
         """
         checked(name)
         through, condition = await self._way(Operation.DELETE, name, precondition, None)
         if through:
-            await self._writing.delete_through(name, precondition)
-        else:
-            await self._writing.delete_here(name, condition)
+            return await self._writing.delete_through(name, precondition)
+        await self._writing.delete_here(name, condition)
+        return {}
 
     async def _way(
         self,

@@ -6,7 +6,7 @@ entry knows that it is in doubt (I4).
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
-from nobreak.engine.late import LateAttempts
+from nobreak.engine.late import AnyAttempt, LateAttempts
 from nobreak.engine.outside import NewObject, delete_outside, fill, put_outside
 from nobreak.errors import (
     NobreakError,
@@ -143,8 +143,8 @@ class Writing:
 
     async def delete_through(
         self, name: ObjectName, precondition: Precondition | None = None
-    ) -> None:
-        """Delete from the external store, or divert."""
+    ) -> Mapping[str, str]:
+        """Delete from the external store, or divert. What that said of it."""
         context, seen = self._context, self._seen(name)
         known = context.catalog.get(name)
         with self._doubts.about(name, fenced=precondition is not None):
@@ -158,12 +158,13 @@ class Writing:
                 condition = Condition(precondition) if precondition else None
                 draft = Draft(name, EntryKind.DELETE, condition=condition)
                 await self._divert(draft, outcome, attempt, None, seen)
-                return
+                return {}
             if known or context.index.follows(name.bucket):
                 await context.catalog.remove(name)
             else:
                 context.catalog.remove_soon(name)  # a PUT before it may not be written down yet
             self._check_not_overtaken(name, precondition)
+            return attempt.result.said if attempt.result else {}
 
     async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:
         """Take a DELETE into the journal."""
@@ -171,9 +172,7 @@ class Writing:
         draft = Draft(name, EntryKind.DELETE, doubtful=doubtful, condition=condition)
         await self._append(draft, None)
 
-    async def _outcome(
-        self, name: ObjectName, attempt: Attempt[Receipt] | Attempt[None], spool: Spool | None
-    ) -> Outcome:
+    async def _outcome(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> Outcome:
         """Wait for an attempt, no longer than the divert deadline, and tell the link."""
         link = self._context.link
         try:
@@ -207,7 +206,7 @@ class Writing:
         self,
         draft: Draft,
         outcome: Outcome,
-        attempt: Attempt[Receipt] | Attempt[None],
+        attempt: AnyAttempt,
         spool: Spool | None,
         seen: "_Seen",
     ) -> None:

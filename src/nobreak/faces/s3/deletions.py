@@ -59,9 +59,10 @@ class Deletions:
     async def _delete_one(self, bucket: str, asked: ObjectToDelete) -> Deletion:
         wanted = None if asked.etag is None else Precondition(frozenset({asked.etag}))
         try:
-            await self._store.delete(ObjectName(bucket, asked.key), precondition=wanted)
+            said = await self._store.delete(ObjectName(bucket, asked.key), precondition=wanted)
         except NotFoundError:
             return Deletion(asked.key)  # there is nothing that the condition could protect
         except NobreakError as error:
             return Deletion(asked.key, error=translated(error))
-        return Deletion(asked.key)
+        marker = said.get("x-amz-version-id") if "x-amz-delete-marker" in said else None
+        return Deletion(asked.key, marker=marker)

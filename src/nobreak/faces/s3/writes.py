@@ -1,7 +1,5 @@
 """Writes of objects: through the store, which can divert them."""
 
-from contextlib import suppress
-
 from nobreak.app import Nobreak
 from nobreak.errors import NotFoundError
 from nobreak.faces.s3.answer import Answer
@@ -52,9 +50,11 @@ class Writes:
         versioned = request.argument("versionId") is not None
         if versioned or any(name in headers for name in ONLY_THERE):
             return await self._passing.on(request, body)
-        with suppress(NotFoundError):  # there is nothing that a condition could protect
-            await self._store.delete(name_of(request), precondition=precondition(headers))
-        return Answer(NO_CONTENT)
+        try:
+            said = await self._store.delete(name_of(request), precondition=precondition(headers))
+        except NotFoundError:
+            return Answer(NO_CONTENT)  # there is nothing that a condition could protect
+        return Answer(NO_CONTENT, said)
 
 
 def trailer_of(body: Incoming) -> Trailer | None:

@@ -39,11 +39,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What became of one object of DeleteObjects; `error` None: it is gone."""
+    """What became of one object of DeleteObjects; `error` None: it is gone.
+
+    `marker`: the version of the delete marker that hides it now, where versions are kept.
+    """
 
     key: str
     version: str | None = None
     error: S3Error | None = None
+    marker: str | None = None
 
 
 def timestamp(time: datetime) -> str:
@@ -164,7 +168,8 @@ def _deletion(deletion: Deletion) -> str:
     named = leaf("Key", deletion.key), optional("VersionId", deletion.version)
     error = deletion.error
     if error is None:
-        return node("Deleted", *named)
+        hidden = flag("DeleteMarker", value=True) if deletion.marker else ""
+        return node("Deleted", *named, hidden, optional("DeleteMarkerVersionId", deletion.marker))
     message = error.message or CODES.get(error.code, (0, error.code))[1]
     return node("Error", *named, leaf("Code", error.code), echo("Message", message))
 

@@ -132,8 +132,8 @@ class ExternalStore(Protocol):
     async def head(self, name: ObjectName, *, receipt: Receipt | None) -> ObjectInfo:
         """Look at the object. Raises `NotFoundError`."""
 
-    async def delete(self, name: ObjectName, *, receipt: Receipt | None) -> None:
-        """Delete the object; one that is not there is a success."""
+    async def delete(self, name: ObjectName, *, receipt: Receipt | None) -> Receipt | None:
+        """Delete the object; one that is not there is a success. What the server said, if it did."""
 
     async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
         """At most `limit` objects whose key starts with `prefix`, after `start_after`."""
@@ -189,5 +189,5 @@ class DecidingStore(ExternalStore, Protocol):
         *,
         receipt: Receipt | None,
         precondition: Precondition | None = None,
-    ) -> None:
+    ) -> Receipt | None:
         """Delete the object if `precondition` holds."""

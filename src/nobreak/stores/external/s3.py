@@ -164,19 +164,21 @@ class S3Store:
         *,
         receipt: Receipt | None = None,  # noqa: ARG002 - the name is enough
         precondition: Precondition | None = None,
-    ) -> None:
+    ) -> Receipt:
         headers = condition_headers(precondition)
         try:
             async with self._client.call(
                 "DELETE", name.bucket, name.key, headers=headers, changes=True
             ) as response:
                 sure = await says_deleted(response)
+                said = said_of(response.headers)
         except RefusedError as error:
             if error.code != "NoSuchKey":
                 raise
-            return
+            return Receipt()
         if not sure:
             await self._check_it_is_s3(name)
+        return Receipt(said=said)
 
     async def _check_it_is_s3(self, name: ObjectName) -> None:
         """After an empty 200 to DELETE: whoever also says 200 to this look is no S3 server."""
