@@ -6,12 +6,15 @@ botocore, unmodified; each act does the same and expects the same, whoever answe
 import asyncio
 import base64
 import zlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.net import eventually
 from tests.support.outage import BUCKET, Outage, Shop
+
+from nobreak.words import ObjectName, Receipt
 
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 WRONG = '"00000000000000000000000000000000"'
@@ -248,3 +251,33 @@ async def test_a_put_whose_server_freezes_is_finished_here_whatever_it_asks_for(
     found = await outage.direct.call("head_object", Key=key)
     assert (found["StorageClass"], found["TagCount"]) == ("STANDARD_IA", 1)
     assert await outage.direct.read(key) == b"second"
+
+
+async def test_an_etag_that_was_given_keeps_working_where_the_server_has_another(outage):
+    """As with keys of KMS, or after a drain in parts: the catalog knows both."""
+    front, key = outage.front, "renamed"
+    await warm(outage)
+    await outage.direct.call("put_object", Key=key, Body=BODY)
+    theirs = (await outage.direct.call("head_object", Key=key))["ETag"].strip('"')
+    info = replace(await outage.nobreak.store.head(ObjectName(BUCKET, key)), etag="given")
+    await outage.nobreak._opened._opened.catalog.put(info, Receipt(etag=theirs))
+    given, source = '"given"', {"Bucket": BUCKET, "Key": key}
+    for operation in ("get_object", "head_object"):
+        assert (await front.call(operation, Key=key, IfMatch=given))["ETag"] == given
+        assert (await status(front, operation, Key=key, IfNoneMatch=given))[0] == 304
+        assert (await status(front, operation, Key=key, IfMatch=WRONG))[0] == 412
+    listed = (await front.call("list_objects_v2"))["Contents"]
+    assert [each["ETag"] for each in listed] == [given]
+    copied = {"Key": "copied", "CopySource": source}
+    assert await status(front, "copy_object", **copied, CopySourceIfMatch=given) == 200
+    assert await status(front, "copy_object", **copied, CopySourceIfNoneMatch=given) == (
+        412,
+        "PreconditionFailed",
+    )
+    new = {"Key": key, "Body": b"newer"}
+    assert await status(front, "put_object", **new, IfMatch=given) == 200
+    assert await outage.direct.read(key) == b"newer"
+    assert await status(front, "delete_object", Key=key, IfMatch=given) == (
+        412,
+        "PreconditionFailed",
+    )
