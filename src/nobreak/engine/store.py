@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
-from functools import partial
 from typing import Any, TypeVar
 
 from nobreak.core.routing import Held, Operation, Step, route
@@ -11,29 +10,25 @@ from nobreak.engine.attempt import read_within
 from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
 from nobreak.engine.holding import held_of
+from nobreak.engine.journal_reading import read_here, reattribute_here, segments_here
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
 from nobreak.engine.outside import NewObject, Source, taken_in
-from nobreak.engine.reading import ExternalReading, LocalReading, Reading, as_known
+from nobreak.engine.reading import ExternalReading, Reading, as_known
 from nobreak.engine.uploads import Uploads
 from nobreak.engine.writing import Writing, journalled
 from nobreak.errors import (
-    CorruptBodyError,
     NobreakError,
     NotFoundError,
     OutageError,
     OutOfSpaceError,
-    RangeNotSatisfiableError,
     UnavailableError,
 )
-from nobreak.reporting.events import EventKind
 from nobreak.stores.external.base import Listing, Trailer
 from nobreak.stores.interfaces import Condition
 from nobreak.stores.local.spool import INLINE_MAX
 from nobreak.words import (
     Attributes,
-    ByteRange,
-    Entry,
     EntryKind,
     ObjectInfo,
     ObjectName,
@@ -114,7 +109,7 @@ class Store:
             step = self._step(Operation.GET, name)
             if step is not Step.ANSWER_HERE:
                 return await self._get_external(name, step, range_)
-            reading = await self._get_here(name, range_)
+            reading = await read_here(self._context, name, range_)
             if reading is not None:
                 return reading
 
@@ -240,19 +235,11 @@ class Store:
 
         Raises `NotFoundError`, and `UnavailableError` when it left the journal just now.
         """
-        while (newest := self._context.journal.newest(name)) is not None:
-            if newest.kind is EntryKind.DELETE:
-                raise NotFoundError(name)
-            changed = change(newest.attributes)
-            if await self._context.journal.reattribute(newest, changed) is not None:
-                return
-        raise UnavailableError(f"{name} was just given to the external store", retry_after=1)
+        await reattribute_here(self._context, name, change)
 
     def segments(self, name: ObjectName) -> tuple[Segment, ...]:
         """The parts that a journalled object came in; none for one that came whole."""
-        newest = self._context.journal.newest(name)
-        kept = self._context.journal.body(newest) if newest else None
-        return tuple(each.segment for each in kept.segments) if kept else ()
+        return segments_here(self._context, name)
 
     @property
     def _patience(self) -> float:
@@ -299,28 +286,3 @@ class Store:
         download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
         info = as_known(download.info, known, external.traits)
         return ExternalReading(download, info, self._context.link, self._patience, asked_at)
-
-    async def _get_here(self, name: ObjectName, range_: RangeRequest | None) -> Reading | None:
-        """Read from the journal; None when the entry left it meanwhile."""
-        journal = self._context.journal
-        newest = journal.newest(name)
-        kept = journal.body(newest) if newest else None
-        if newest is None or newest.fingerprint is None or kept is None:
-            return None
-        size = newest.fingerprint.size
-        part = ByteRange(0, size) if range_ is None else range_.resolve(size)
-        if part is None:
-            raise RangeNotSatisfiableError(name, size)
-        try:
-            reader = await self._context.bodies.open_kept(kept, newest.fingerprint)
-        except CorruptBodyError as error:
-            if journal.get(newest.seq) is None:
-                return None
-            self._report_corrupt(newest, error)
-            raise
-        return LocalReading(journalled(newest), reader, part, partial(self._report_corrupt, newest))
-
-    def _report_corrupt(self, entry: Entry, error: CorruptBodyError) -> None:
-        self._context.reporter.emit(
-            EventKind.BODY_CORRUPT, name=str(entry.name), reason=str(error), seq=entry.seq
-        )
