@@ -12,10 +12,12 @@ from tests.support.s3_oracle import parsed
 from nobreak.faces.s3.addressing import read_request
 from nobreak.faces.s3.folding import Fold, FoldedPage
 from nobreak.faces.s3.list_request import ListRequest, read_list_request
+from nobreak.faces.s3.passed_lists import read_passed, rewritten
 from nobreak.faces.s3.request import S3Error
-from nobreak.faces.s3.tokens import read_token, write_token
+from nobreak.faces.s3.tokens import Place, read_place, read_token, write_place, write_token
 from nobreak.faces.s3.xml_lists import UploadsPage, list_objects, list_uploads
 from nobreak.stores.external.s3_xml import ListedUpload, parse, read_list_page
+from nobreak.stores.interfaces import Alias
 from nobreak.words import ObjectInfo, ObjectName
 
 MODIFIED = datetime(2025, 10, 31, 14, 35, 53, 900_000, tzinfo=UTC)
@@ -52,17 +54,17 @@ def test_version_2_as_botocore_reads_it():
         "IsTruncated": True,
         "KeyCount": 2,
         "StartAfter": "o",
-        "NextContinuationToken": write_token("p/"),
+        "NextContinuationToken": write_place(Place("p/")),
         "Contents": [shown("p&<\r\n", Owner=OWNER)],
         "CommonPrefixes": [{"Prefix": "p/"}],
     }
 
 
 def test_version_2_goes_on_by_its_token():
-    request = asked(f"list-type=2&continuation-token={write_token('k')}&start-after=a")
+    request = asked(f"list-type=2&continuation-token={write_place(Place('k'))}&start-after=a")
     assert request.fold.after == "k"
     answer = parsed("ListObjectsV2", list_objects(request, page("l")))
-    assert answer["ContinuationToken"] == write_token("k")
+    assert answer["ContinuationToken"] == write_place(Place("k"))
     assert answer["Contents"] == [shown("l")]
     assert "NextContinuationToken" not in answer
 
@@ -195,3 +197,43 @@ def test_the_marks_of_a_page_of_uploads():
         "MaxUploads": 1000,
         "IsTruncated": True,
     }
+
+
+def passed_page(*, etag="theirs", extra=b""):
+    content = list_objects(
+        asked("list-type=2"), page("a&b", "c", truncated=True, last="c")
+    ).replace(b"abc", etag.encode())
+    return read_passed(content + extra, "")
+
+
+def test_a_page_that_passes_shows_the_etags_that_we_gave_out():
+    aliases = {"c": Alias("ours", "theirs"), "a&b": Alias("ours", "overwritten since")}
+    content = rewritten(passed_page(), asked("list-type=2"), aliases.get)
+    found = parsed("ListObjectsV2", content)["Contents"]
+    assert [each["ETag"] for each in found] == ['"theirs"', '"ours"']
+
+
+def test_a_page_that_passes_is_continued_by_a_token_of_ours():
+    request = asked("list-type=2")
+    theirs = passed_page().page.token
+    answer = parsed("ListObjectsV2", rewritten(passed_page(), request, lambda _: None))
+    place = read_place(answer["NextContinuationToken"])
+    assert place == Place("c", theirs)
+    assert asked(f"list-type=2&continuation-token={write_place(place)}").fold.after == "c"
+
+
+def test_what_is_no_list_is_not_passed_on():
+    assert read_passed(b"<html/>", "") is None
+    assert read_passed(b"nothing", "") is None
+
+
+def test_a_truncated_page_that_cant_be_continued_is_not_passed_on():
+    content = passed_page().content.replace(b"NextContinuationToken", b"Other")
+    assert rewritten(read_passed(content, ""), asked("list-type=2"), lambda _: None) is None
+
+
+@given(texts, st.text(), st.booleans())
+def test_places_come_back(last, theirs, by_path):
+    place = Place(last, theirs, by_path)
+    assert read_place(write_place(place)) == place
+    assert read_place(write_token(last)) is None or last.startswith("[")

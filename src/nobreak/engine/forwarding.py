@@ -94,6 +94,11 @@ class Forwarding:
             return True
         return holds_bucket_back(self._context, name.bucket)
 
+    def adds_to(self, bucket: str, prefix: str) -> bool:
+        """Whether the journal has anything to say to a list of the keys that begin so."""
+        journal = self._context.journal
+        return bool(journal.page(bucket, prefix, "", 1)) or holds_bucket_back(self._context, bucket)
+
     async def changed(
         self, name: ObjectName, others: Sequence[ObjectName], *, gone: bool, sure: bool
     ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nobreak.faces.s3.folding import MAX_KEYS, Fold
 from nobreak.faces.s3.request import S3Error, S3Request
-from nobreak.faces.s3.tokens import read_token
+from nobreak.faces.s3.tokens import Place, read_place
 
 _NUMBER = re.compile("[0-9]{1,10}")
 _LARGEST = 2**31 - 1
@@ -24,6 +24,8 @@ class ListRequest:
     marker: str | None = None
     start_after: str | None = None
     token: str | None = None
+    place: Place | None = None
+    """What the token stands for."""
 
 
 def read_list_request(request: S3Request) -> ListRequest:
@@ -35,13 +37,14 @@ def read_list_request(request: S3Request) -> ListRequest:
     marker = request.argument("marker") if version == 1 else None
     start_after = request.argument("start-after") if version == 2 else None  # noqa: PLR2004 - S3's
     token = request.argument("continuation-token") if version == 2 else None  # noqa: PLR2004 - S3's
+    place = None if token is None else _place_of(token)
     return ListRequest(
         bucket=request.bucket or "",
         version=version,
         fold=Fold(
             prefix=request.argument("prefix") or "",
             delimiter=request.argument("delimiter") or "",
-            after=marker or start_after or "" if token is None else _place_of(token),
+            after=place.last if place else marker or start_after or "",
             max_keys=read_number(request, "max-keys", MAX_KEYS),
         ),
         encode=read_encoding(request),
@@ -49,6 +52,7 @@ def read_list_request(request: S3Request) -> ListRequest:
         marker=marker,
         start_after=start_after,
         token=token,
+        place=place,
     )
 
 
@@ -72,8 +76,8 @@ def read_encoding(request: S3Request) -> bool:
     return wanted == "url"
 
 
-def _place_of(token: str) -> str:
-    place = read_token(token)
+def _place_of(token: str) -> Place:
+    place = read_place(token)
     if place is None:
         message = "The continuation token is not one of ours."
         raise S3Error("InvalidArgument", message, extra={"ArgumentName": "continuation-token"})

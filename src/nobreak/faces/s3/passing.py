@@ -83,7 +83,7 @@ class Passing:
         gone = effect is Effect.BUCKET_GONE
         changed = partial(self._forwarding.changed, name, changes, gone=gone)
         try:
-            answer = await _in_memory(await sending)
+            answer = await in_memory(await sending)
         except OutageError:
             await changed(sure=False)
             raise
@@ -169,8 +169,8 @@ def answered_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in lowered.items() if name not in hidden}
 
 
-async def _in_memory(sent: Forwarded) -> Answer:
-    """The answer to a write, which is small: a server may say 200 before it is done."""
+async def in_memory(sent: Forwarded) -> Answer:
+    """An answer that is small, as one to a write is: a server may say 200 before it is done."""
     try:
         content = b"".join([chunk async for chunk in sent.chunks()])
     finally:

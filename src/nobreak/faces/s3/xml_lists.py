@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from nobreak.faces.s3.folding import FoldedPage
 from nobreak.faces.s3.list_request import ListRequest
-from nobreak.faces.s3.tokens import write_token
+from nobreak.faces.s3.tokens import Place, write_place
 from nobreak.faces.s3.xml_out import STORAGE_CLASS, owner, quoted_etag, timestamp
 from nobreak.faces.s3.xml_writer import document, flag, leaf, node
 from nobreak.stores.external.s3_xml import ListedUpload
@@ -49,7 +49,7 @@ def _version_2(asked: ListRequest, page: FoldedPage) -> Iterator[str]:
     if asked.token is not None:
         yield leaf("ContinuationToken", asked.token)
     if page.truncated:
-        yield leaf("NextContinuationToken", write_token(page.last))
+        yield leaf("NextContinuationToken", write_place(Place(page.last)))
     if asked.start_after:
         yield name("StartAfter", asked.start_after)
 

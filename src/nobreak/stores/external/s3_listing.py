@@ -71,10 +71,18 @@ class S3Lister:
         if page.truncated and not page.token:
             detail = "a senseless answer: a listing that can't be continued"
             raise OutageError(OutageKind.BROKEN, detail, in_doubt=False)
-        keys = [_order(item.key) for item in page.objects]
-        if server.startswith(SERVERS_SORTING_BY_PATH) or keys != sorted(keys):
+        if sorts_by_path(server, page.objects):
             self._sorts_by_path = True
         return page
+
+
+def sorts_by_path(server: str, objects: Sequence[ListedObject]) -> bool:
+    """Whether a server lists in another order than that of the keys' bytes.
+
+    `server`: its header of that name; `objects`: a page of it.
+    """
+    keys = [_order(item.key) for item in objects]
+    return server.startswith(SERVERS_SORTING_BY_PATH) or keys != sorted(keys)
 
 
 def _order(key: str) -> bytes:

@@ -97,6 +97,8 @@ class ListPage:
     objects: tuple[ListedObject, ...]
     truncated: bool
     token: str
+    prefixes: tuple[str, ...] = ()
+    """Common prefixes."""
 
 
 def read_list_page(document: bytes) -> ListPage:
@@ -119,7 +121,8 @@ def read_list_page(document: bytes) -> ListPage:
     except ValueError as error:
         raise XmlError(f"a listing without sizes: {error}") from error
     truncated = root.text_of("IsTruncated") == "true"
-    return ListPage(objects, truncated, root.text_of("NextContinuationToken"))
+    prefixes = tuple(decode(each.text_of("Prefix")) for each in root.all("CommonPrefixes"))
+    return ListPage(objects, truncated, root.text_of("NextContinuationToken"), prefixes)
 
 
 def read_buckets(document: bytes) -> tuple[BucketInfo, ...]:
