@@ -37,8 +37,8 @@ class Companions:
         """Look after the others until cancelled."""
         while True:
             if await asyncio.to_thread(self._somebody_died):
+                await self._context.index.doubt()  # first: nobody may see one without the other
                 await self._context.board.update(lambda old: (replace(old, crashed=True), None))
-                await self._context.index.doubt()
             await self._second_opinion()
             await asyncio.sleep(LOOK_EVERY)
 

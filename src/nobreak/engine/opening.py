@@ -50,9 +50,9 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         journal, board = SqliteJournal(database), SqliteBoard(database)
         index = SqliteIndex(database)
         if stack.enter_context(present(folder)):
-            await board.update(lambda notice: (replace(notice, crashed=True), None))
             # What the dead process had confirmed may not have been written down.
             await index.doubt()
+            await board.update(lambda notice: (replace(notice, crashed=True), None))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
         bodies = BodyStore(disk, used=lambda: journal.tally().bytes + uploads.bytes())
         await bodies.open()
