@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -73,6 +74,10 @@ def settings_of(endpoint, access="key", secret="secret"):
     }
 
 
+def _with_argument(argument, request, **_):
+    request.url += f"&{argument}"
+
+
 class Pages:
     """A listing of the bucket, page by page."""
 
@@ -137,6 +142,16 @@ async def test_what_the_journal_holds_is_in_the_list_at_once(tmp_path):
         pages = Pages(client, "b", 1000)
         assert await pages.rest() == ["a-1", "a/1", "b", "c"]
         assert [each["Size"] for each in pages.last["Contents"]] == [1, 7, 1, 1]
+        for method in (client.list_object_versions, client.list_objects_v2):
+            calls = {"Bucket": "b"}
+            if method == client.list_objects_v2:  # an argument that nobody here knows
+                add = partial(_with_argument, "metadata=true")
+                client.meta.events.register("before-sign.s3.ListObjectsV2", add)
+            with pytest.raises(ClientError, match="SlowDown"):
+                await asyncio.to_thread(method, **calls)
+            await asyncio.to_thread(method, **calls, Prefix="c")
+        client.meta.events.unregister("before-sign.s3.ListObjectsV2", add)
+        await asyncio.to_thread(client.get_bucket_versioning, Bucket="b")
         elsewhere = Pages(client, "b", 1000, Prefix="c")
         await elsewhere.rest()
         assert elsewhere.last["Contents"][0]["StorageClass"] == "GLACIER"

@@ -14,7 +14,7 @@ from nobreak.faces.s3.deletions import Deletions
 from nobreak.faces.s3.hoisting import check_header_values, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.keyring import KeyRing
-from nobreak.faces.s3.lists import Lists
+from nobreak.faces.s3.lists import Lists, may_list
 from nobreak.faces.s3.multipart import Multipart
 from nobreak.faces.s3.operations import RULES, BodyKind, Operation, classify
 from nobreak.faces.s3.passing import Passing
@@ -47,12 +47,13 @@ class Front:
         forwarding = nobreak.forwarding
         passing = Passing(forwarding)
         reads, tagging = Reads(nobreak, forwarding, passing), Tagging(nobreak, forwarding, passing)
-        copies, lists = Copies(nobreak, forwarding, passing), Lists(nobreak)
+        copies, lists = Copies(nobreak, forwarding, passing), Lists(nobreak, passing)
         writes, deletions = Writes(nobreak, passing), Deletions(nobreak, passing)
         multipart = Multipart(nobreak, passing)
         self._keys = keys
         self._buckets = BucketOperations(nobreak, passing)
         self._pass_on: Handler = passing.on
+        self._list_there: Handler = lists.others
         self._handlers: Mapping[Operation, Handler] = {
             Operation.CREATE_BUCKET: self._buckets.create,
             Operation.DELETE_BUCKET: self._buckets.delete,
@@ -77,6 +78,7 @@ class Front:
             Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
             Operation.LIST_OBJECTS: lists.objects,
             Operation.LIST_OBJECTS_V2: lists.objects,
+            Operation.LIST_OBJECT_VERSIONS: lists.others,
         }
 
     def use_keys(self, keys: KeyRing) -> None:
@@ -110,7 +112,8 @@ class Front:
             return await self._buckets.list(request, self._keys.visible(verified.access_key))
         if request.bucket is not None and operation not in ON_BUCKETS:
             self._buckets.check(request.bucket)
-        handler = self._handlers.get(operation, self._pass_on)
+        unknown = self._list_there if may_list(request) else self._pass_on
+        handler = self._handlers.get(operation, unknown)
         return await handler(request, incoming)
 
     def _check_allowed(self, access_key: str, operation: Operation, request: S3Request) -> None:

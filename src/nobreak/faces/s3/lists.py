@@ -13,7 +13,13 @@ from nobreak.faces.s3.folding import fold_listing
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.list_request import ListRequest, read_list_request
 from nobreak.faces.s3.passed_lists import as_theirs, read_passed, rewritten
-from nobreak.faces.s3.passing import answered_headers, in_memory, passed_headers, passed_query
+from nobreak.faces.s3.passing import (
+    Passing,
+    answered_headers,
+    in_memory,
+    passed_headers,
+    passed_query,
+)
 from nobreak.faces.s3.request import S3Request
 from nobreak.faces.s3.xml_lists import list_objects
 from nobreak.stores.external.base import Listing
@@ -25,10 +31,42 @@ IN_ANOTHER_ORDER = (
 )
 
 
-class Lists:
-    """ListObjects, versions 1 and 2."""
+ONLY_THERE = "only the external store can list this, and it does not have all of it yet"
+OF_THE_BUCKET = frozenset(
+    {
+        "accelerate",
+        "acl",
+        "analytics",
+        "cors",
+        "encryption",
+        "intelligent-tiering",
+        "inventory",
+        "lifecycle",
+        "location",
+        "logging",
+        "metrics",
+        "notification",
+        "object-lock",
+        "ownershipControls",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "replication",
+        "requestPayment",
+        "tagging",
+        "uploads",
+        "versioning",
+        "website",
+    }
+)
+"""Query arguments with which a GET of a bucket is about something else than its objects."""
 
-    def __init__(self, nobreak: Nobreak) -> None:
+
+class Lists:
+    """ListObjects, versions 1 and 2; and lists that only the external store can make."""
+
+    def __init__(self, nobreak: Nobreak, passing: Passing) -> None:
+        self._passing = passing
         self._store = nobreak.store
         self._forwarding = nobreak.forwarding
 
@@ -43,6 +81,16 @@ class Lists:
             raise UnavailableError(IN_ANOTHER_ORDER)
         page = await fold_listing(asked.fold, partial(self._page, asked.bucket, asked.fold.prefix))
         return xml_answer(list_objects(asked, page))
+
+    async def others(self, request: S3Request, body: Incoming) -> Answer:
+        """ListObjectVersions, and what else may be a list: servers ignore arguments that they don't know.
+
+        Raises `UnavailableError` while the journal would have something to say to it (I2).
+        """
+        prefix = request.argument("prefix") or ""
+        if self._forwarding.adds_to(request.bucket or "", prefix):
+            raise UnavailableError(ONLY_THERE)
+        return await self._passing.on(request, body)
 
     def _is_theirs(self, asked: ListRequest) -> bool:
         """Whether the external store can answer it alone.
@@ -81,3 +129,9 @@ class Lists:
 
     async def _page(self, bucket: str, prefix: str, start_after: str, limit: int) -> Listing:
         return await self._store.list(bucket, prefix=prefix, start_after=start_after, limit=limit)
+
+
+def may_list(request: S3Request) -> bool:
+    """Whether an operation that we don't know may be a list of the bucket's objects."""
+    of_bucket = request.bucket is not None and request.key is None and request.method == "GET"
+    return of_bucket and OF_THE_BUCKET.isdisjoint(name for name, _ in request.query)
