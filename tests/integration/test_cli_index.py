@@ -1,9 +1,13 @@
 """`nobreak index` on a real server, and the lists that it makes possible in an outage."""
 
+import asyncio
 import json
+import signal
 
 import pytest
 from tests.support.cli import Cli, s3_settings, upload_settings
+from tests.support.net import eventually
+from tests.support.s3_lister import KEYS, server_in_byte_order
 
 
 @pytest.fixture
@@ -40,6 +44,29 @@ async def test_it_says_what_is_complete_and_what_cannot_be(cli, bucket):
     assert ended.code == 0
     (row,) = (row for row in json.loads(ended.out) if row["bucket"] == bucket)
     assert (row["complete"], row["objects"]) == (True, 0)
+
+
+async def test_a_scan_that_was_killed_makes_nothing_complete_and_can_be_begun_again(cli):
+    """I2: SIGKILL in the middle, with a page already in the catalog."""
+    asked, go_on = [], asyncio.Event()
+    async with server_in_byte_order(asked, most=2, go_on=go_on) as endpoint:
+        cli.edit(EXTERNAL_STORAGE_URL=f"s3+{endpoint}")
+        scan = cli.start("index", "b")
+        await eventually(
+            lambda: any("continuation-token" in each.query for each in asked), within=15
+        )
+        await cli.stop(scan, signal.SIGKILL)
+        ended = await cli.run("index", "--status", "--json")
+        (row,) = json.loads(ended.out)
+        assert (ended.code, row["complete"], row["objects"]) == (1, False, 2)
+        await cli.run("mode", "local")
+        assert (await cli.run("ls", "nb://b/")).code != 0
+        go_on.set()
+        ended = await cli.run("index", "b", "--json")
+        (row,) = json.loads(ended.out)
+        assert (ended.code, row["complete"], row["objects"]) == (0, True, len(KEYS))
+        listed = json.loads((await cli.run("ls", "nb://b/", "--json")).out)
+        assert [each["key"] for each in listed] == KEYS
 
 
 async def test_a_server_that_cannot_list_needs_none(tmp_path, upload):

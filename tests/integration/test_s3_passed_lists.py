@@ -2,68 +2,16 @@
 
 import asyncio
 import secrets
-from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from aiohttp import web
 from botocore.exceptions import ClientError
 from tests.support.s3_front import running_front
+from tests.support.s3_lister import KEYS, server_in_byte_order
 
-from nobreak.faces.s3.xml_writer import document, flag, leaf, node
 from nobreak.words import Override
 
-KEYS = ["a-1", "a/1", "a/2", "b", "c"]
 IN_ORDER_OF_PATHS = ["a/1", "a/2", "a-1", "b", "c"]
-
-
-@asynccontextmanager
-async def server_in_byte_order(asked):
-    """Lists `KEYS`, with tokens and a storage class of its own. SeaweedFS has another order."""
-
-    async def answer(request):
-        asked.append(request)
-        if request.method == "HEAD":
-            return web.Response()
-        if request.path == "/":
-            content = document(
-                "ListAllMyBucketsResult", node("Buckets", node("Bucket", leaf("Name", "b")))
-            )
-            return web.Response(body=content, content_type="application/xml")
-        token = request.query.get("continuation-token", "")
-        after = request.query.get("start-after", request.query.get("marker", ""))
-        after = token.removeprefix("theirs:") or after
-        later = [key for key in KEYS if key > after]
-        page = later[: int(request.query.get("max-keys", "1000"))]
-        more = len(later) > len(page)
-        return web.Response(
-            content_type="application/xml",
-            body=document(
-                "ListBucketResult",
-                flag("IsTruncated", value=more),
-                leaf("ContinuationToken", token) if token else "",
-                leaf("NextContinuationToken", f"theirs:{page[-1]}") if more else "",
-                *(
-                    node(
-                        "Contents",
-                        leaf("Key", key),
-                        leaf("Size", 1),
-                        leaf("ETag", f'"etag-{key}"'),
-                        leaf("LastModified", "2026-01-02T03:04:05.000Z"),
-                        leaf("StorageClass", "GLACIER"),
-                    )
-                    for key in page
-                ),
-            ),
-        )
-
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 def settings_of(endpoint, access="key", secret="secret"):
