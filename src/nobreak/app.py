@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nobreak.engine.buckets import Buckets
+from nobreak.engine.drill import Drill
 from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health
 from nobreak.engine.indexing import Indexing
@@ -104,6 +105,10 @@ class Nobreak:
     def buckets(self) -> Buckets:
         """Buckets, through an outage."""
         return self._opened.buckets
+
+    def drill(self) -> Drill:
+        """An outage played on purpose."""
+        return self._opened.drill()
 
     @property
     def journal(self) -> Journal:

@@ -6,10 +6,10 @@ then, and answers no suspicion; the others must not refuse their clients for as 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from nobreak.engine.context import Context
+from nobreak.engine.modes import after_crash
 from nobreak.engine.presence import bury_the_dead
 from nobreak.stores.external.checks import Probe
 
@@ -38,7 +38,7 @@ class Companions:
         while True:
             if await asyncio.to_thread(self._somebody_died):
                 await self._context.index.doubt()  # first: nobody may see one without the other
-                await self._context.board.update(lambda old: (replace(old, crashed=True), None))
+                await self._context.board.update(after_crash)
             await self._second_opinion()
             await asyncio.sleep(LOOK_EVERY)
 

@@ -10,6 +10,8 @@ from nobreak.stores.interfaces import Board, ModeChange, Notice
 from nobreak.words import Override
 
 BY_PERSON = "override"
+DRILL = "drill"
+"""Who chose, when a drill pinned the mode."""
 BY_SETTING = "USE_EXTERNAL_STORAGE"
 BY_CHECKS = "checks"
 
@@ -72,3 +74,11 @@ async def apply_use_external(board: Board, now: float, *, use_external: bool) ->
         return after, recorded(notice, after, now, BY_SETTING)
 
     return await board.update(decide)
+
+
+def after_crash(notice: Notice) -> tuple[Notice, None]:
+    """A process died: all keys are in doubt, and if it was a drill, the mode is given back."""
+    crashed = replace(notice, crashed=True)
+    if notice.chosen_by == DRILL and notice.override is Override.LOCAL:
+        crashed = in_force(replace(crashed, override=Override.AUTO))
+    return crashed, None

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
@@ -11,6 +10,7 @@ from nobreak.engine.doubts import Doubts
 from nobreak.engine.drivers import open_external
 from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
+from nobreak.engine.modes import after_crash
 from nobreak.engine.presence import present
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import EventKind, Reporter
@@ -52,7 +52,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         if stack.enter_context(present(folder)):
             # What the dead process had confirmed may not have been written down.
             await index.doubt()
-            await board.update(lambda notice: (replace(notice, crashed=True), None))
+            await board.update(after_crash)
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
         bodies = BodyStore(disk, used=lambda: journal.tally().bytes + uploads.bytes())
         await bodies.open()

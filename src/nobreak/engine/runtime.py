@@ -14,6 +14,7 @@ from typing import Any, Self
 from nobreak.engine.buckets import Buckets
 from nobreak.engine.companions import Companions
 from nobreak.engine.context import Context
+from nobreak.engine.drill import Drill
 from nobreak.engine.drivers import open_external
 from nobreak.engine.forwarding import Forwarding
 from nobreak.engine.health import Health, HealthCheck
@@ -168,6 +169,10 @@ class Engine:
     def buckets(self) -> Buckets:
         """Buckets, through an outage."""
         return Buckets(self._opened)
+
+    def drill(self) -> Drill:
+        """An outage played on purpose."""
+        return Drill(self._opened, self.store)
 
     @property
     def journal(self) -> Journal:

@@ -44,6 +44,15 @@ def seconds(least: float, most: float) -> Kind:
     )
 
 
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str) -> float | None:
+    """`90`, `90s`, `5m` or `1h` in seconds; None when it is none of these."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smh]?)", text)
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
 def whole(least: int, most: int) -> Kind:
     """A whole number."""
 

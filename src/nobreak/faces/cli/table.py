@@ -39,6 +39,10 @@ COMMANDS = {
             "Read the external server's lists, to have them in an outage.",
         ),
     ),
+    "drill": Row(
+        _AT + "drill",
+        said("Simula uma queda de propósito e confere.", "Play an outage on purpose, and verify."),
+    ),
     "logs": Row(_AT + "logs", said("Mostra o log de saúde.", "Show the health log.")),
     "cp": Row(
         _AT + "cp",

@@ -49,6 +49,11 @@ class BodyStore:
         """What the file system has left for us; 0 when it doesn't tell."""
         return self._disk.free_bytes_or_zero()
 
+    @property
+    def min_free_bytes(self) -> int:
+        """What is always left on the disk."""
+        return self._disk.min_free_bytes
+
     def spool(self, announced: int | None) -> Spool:
         """Begin to take a body in."""
         path = self._spool / uuid.uuid4().hex

@@ -24,7 +24,7 @@ class Disk:
 
     def __init__(self, folder: Path, *, min_free_bytes: int, max_bytes: int) -> None:
         self.folder = folder
-        self._min_free_bytes = min_free_bytes
+        self.min_free_bytes = min_free_bytes
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="nobreak-disk")
 
@@ -72,9 +72,9 @@ class Disk:
                 f"and holds {used}: no room for {wanted} more"
             )
         free = self.free_bytes()
-        if free - unwritten - wanted < self._min_free_bytes:
+        if free - unwritten - wanted < self.min_free_bytes:
             raise OutOfSpaceError(
-                f"the disk has {free - unwritten} bytes left, of which {self._min_free_bytes} are to stay "
+                f"the disk has {free - unwritten} bytes left, of which {self.min_free_bytes} are to stay "
                 f"free (NOBREAK_MIN_FREE_BYTES): no room for {wanted} more"
             )
 
