@@ -1,0 +1,69 @@
+"""One client library as a process: a line of JSON in is an operation, a line of JSON out its outcome.
+
+Bodies go by files, so that neither side has to encode them. The process lives through the whole
+outage, as an application does, with its pool of connections and whatever else it remembers.
+"""
+
+import json
+import sys
+from typing import Any
+
+
+class Unsupported(Exception):
+    """The client itself can't do this; the message says why."""
+
+
+class Place:
+    """Where to work, and as whom: all that a client is told."""
+
+    def __init__(self, told: dict[str, str]) -> None:
+        self.endpoint = told["endpoint"]
+        self.access_key = told["access_key"]
+        self.secret_key = told["secret_key"]
+        self.region = "us-east-1"
+
+    @property
+    def address(self) -> str:
+        return self.endpoint.removeprefix("http://")
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def serve(worker: Any, version: str) -> None:
+    """Answer operations until the input ends. A method that isn't there is not supported."""
+    say({"version": version})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        operation = asked.pop("op")
+        say(outcome(worker, operation, asked))
+
+
+def outcome(worker: Any, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    method = getattr(worker, operation, None)
+    try:
+        if method is None:
+            raise Unsupported(worker.cannot.get(operation, "has no such call"))
+        return {"value": method(**arguments)}
+    except Unsupported as reason:
+        return {"unsupported": str(reason)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def say(what: dict[str, Any]) -> None:
+    sys.__stdout__.write(json.dumps(what) + "\n")
+    sys.__stdout__.flush()
+
+
+def started() -> Place:
+    """What the first line of the input says. Anything the library prints goes to stderr."""
+    sys.stdout = sys.stderr
+    return Place(json.loads(sys.stdin.readline()))
