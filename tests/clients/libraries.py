@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.clients.protocol import PATIENCE, Failed, Place, Unsupported
+from tests.clients.protocol import PATIENCE, Failed, Place, Silent, Unsupported
 
 HERE = Path(__file__).parent
 LONGEST_LINE = 16 * 1024 * 1024
@@ -67,7 +67,7 @@ class Library:
                 line = await process.stdout.readline()
         except TimeoutError:
             await self.close()
-            raise Failed(f"no answer within {PATIENCE:g} s") from None
+            raise Silent(f"no answer within {PATIENCE:g} s") from None
         assert line, (self._place.folder / "worker.log").read_text()[-2000:]
         answer: dict[str, Any] = json.loads(line)
         return answer

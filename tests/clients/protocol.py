@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-PATIENCE = 15.0
+PATIENCE = 150.0
 """Longest that one operation may take (seconds)."""
 
 
@@ -18,6 +18,10 @@ class Unsupported(Exception):  # noqa: N818 - no error: the client can't do it, 
 
 class Failed(Exception):  # noqa: N818 - what an application would see
     """What the client reported to the application."""
+
+
+class Silent(Failed):
+    """It did not come to an end while anybody had patience."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,25 @@ IN_CI: dict[str, Make] = {
 }
 """Those that the environment for development has anyway."""
 
+_A_FOLDER = "takes a key that ends in a slash for a folder"
 CANNOT_NAME: dict[str, dict[str, str]] = {
-    "rclone": {"x/": "takes a key that ends in a slash for a folder"},
+    "s5cmd": {"x/": _A_FOLDER},
+    "rclone": {"x/": _A_FOLDER},
+    "minio-py": {"../y": "refuses `.` and `..` in keys"},
+    "obstore": {"a//b": "refuses empty segments", "../y": "refuses `..` in keys"},
+    "django-storages": {"../y": "refuses what leads out of its folder"},
+    "pyarrow": {
+        "a//b": "refuses empty segments",
+        "x/": _A_FOLDER,
+        "../y": "signs another path than curl, below it, then sends",
+    },
+    "s3cmd": {"x/": _A_FOLDER},
 }
 """Keys that a client can't name, and why; the scenario finds out anew whether that is so."""
 RENAMED: dict[str, dict[str, str]] = {
     "rclone": {"a//b": "a/b", "../y": "．．/y"},
+    "obstore": {"x/": "x"},
 }
 """Keys of which a client makes others; that these are what it writes is found out anew."""
+UNLISTED: dict[str, set[str]] = {"s3fs": {"x/"}}
+"""Keys that a client leaves out of what it lists: to s3fs, `x/` is a folder."""
