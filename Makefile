@@ -4,8 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CLIENTS := .venv-clients
+CLIENTS_READY := $(CLIENTS)/.ready
+PIN := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade
 
-.PHONY: help setup demo test fuzz check format bench lock docs clean
+.PHONY: help setup demo test fuzz clients check format bench lock docs clean
 
 help: ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +29,13 @@ test: $(READY) ## all tests (ARGS="-k journal")
 fuzz: $(READY) ## throw odd requests at the S3 front for minutes (ARGS="-k xml")
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/integration/test_s3_fuzz.py --timeout 1800 $(ARGS)
 
+clients: $(READY) $(CLIENTS_READY) ## real S3 clients through an outage (ARGS="-k boto3")
+	@$(BIN)/python -m pytest -m clients tests/clients $(ARGS)
+
+$(CLIENTS_READY): requirements/clients.lock requirements/clients-fsspec.lock tests/clients/node/package-lock.json scripts/clients.sh
+	@PYTHON="$(PYTHON)" CLIENTS="$(CLIENTS)" sh scripts/clients.sh
+	@touch $(CLIENTS_READY)
+
 check: $(READY) ## lint, format, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -42,10 +52,12 @@ bench: $(READY) ## ratios against named rivals, and the journal at a million ent
 docs: $(READY) ## draw the diagrams in docs/ anew from the tables in core/
 	@$(BIN)/python scripts/diagrams.py
 
-lock: ## pin all dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra demo --group dev --generate-hashes --universal \
-	  --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade -o requirements/dev.lock
+lock: ## pin all dependencies anew (needs uv and npm)
+	uv pip compile pyproject.toml --extra demo --group dev $(PIN) -o requirements/dev.lock
+	uv pip compile --group clients $(PIN) -o requirements/clients.lock
+	uv pip compile --group clients-fsspec $(PIN) -o requirements/clients-fsspec.lock
+	npm update --prefix tests/clients/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove what was made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) tests/clients/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -139,6 +139,8 @@ class S5cmd(Program):
         return (await self.run("version")).decode().strip()
 
     async def put(self, bucket: str, key: str, path: Path) -> None:
+        if key.endswith("/"):
+            raise Unsupported("takes a key that ends in a slash for a folder")
         await self.run("cp", path, f"s3://{bucket}/{key}")
 
     multipart = put
@@ -226,6 +228,8 @@ class S3cmd(Program):
         return (await self.run("--version")).decode().split()[-1]
 
     async def put(self, bucket: str, key: str, path: Path) -> None:
+        if key.endswith("/"):
+            raise Unsupported("takes a key that ends in a slash for a folder")
         await self.run("put", path, f"s3://{bucket}/{key}")
 
     multipart = put

@@ -53,7 +53,6 @@ IN_CI: dict[str, Make] = {
 
 _A_FOLDER = "takes a key that ends in a slash for a folder"
 CANNOT_NAME: dict[str, dict[str, str]] = {
-    "s5cmd": {"x/": _A_FOLDER},
     "rclone": {"x/": _A_FOLDER},
     "minio-py": {"../y": "refuses `.` and `..` in keys"},
     "obstore": {"a//b": "refuses empty segments", "../y": "refuses `..` in keys"},
@@ -63,7 +62,7 @@ CANNOT_NAME: dict[str, dict[str, str]] = {
         "x/": _A_FOLDER,
         "../y": "signs another path than curl, below it, then sends",
     },
-    "s3cmd": {"x/": _A_FOLDER},
+    "s3fs": {"x/": "writes `x/` and reads `x`"},
 }
 """Keys that a client can't name, and why; the scenario finds out anew whether that is so."""
 RENAMED: dict[str, dict[str, str]] = {
@@ -71,5 +70,3 @@ RENAMED: dict[str, dict[str, str]] = {
     "obstore": {"x/": "x"},
 }
 """Keys of which a client makes others; that these are what it writes is found out anew."""
-UNLISTED: dict[str, set[str]] = {"s3fs": {"x/"}}
-"""Keys that a client leaves out of what it lists: to s3fs, `x/` is a folder."""

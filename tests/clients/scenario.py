@@ -58,7 +58,6 @@ class Application:
     large: int
     cannot_name: dict[str, str]
     renamed: dict[str, str]
-    unlisted: set[str]
     truth: Truth = field(default_factory=dict)
     bucket: str = ""
     act: str = ""
@@ -218,7 +217,7 @@ class Application:
 
     async def _list(self) -> None:
         found = set(await self.client.do("list", bucket=self.bucket))
-        wanted = {key for bucket, key in self.alive() if bucket == self.bucket} - self.unlisted
+        wanted = {key for bucket, key in self.alive() if bucket == self.bucket}
         if self.act == "direct":
             wanted -= set(SERVER_CANNOT)
         if not self.bucket.startswith(self.act) or self.act != "during":

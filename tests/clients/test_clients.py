@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.clients.outage import Outage, running
 from tests.clients.report import ACTS, Report
-from tests.clients.roster import CANNOT_NAME, CLIENTS, IN_CI, RENAMED, UNLISTED, Make
+from tests.clients.roster import CANNOT_NAME, CLIENTS, IN_CI, RENAMED, Make
 from tests.clients.scenario import Application, faults, slug, through_an_outage, verified
 
 MIB = 1024 * 1024
@@ -60,5 +60,5 @@ async def started(
     stack.push_async_callback(client.close)
     await client.start()
     report.versions[name] = client.version
-    names = CANNOT_NAME.get(name, {}), RENAMED.get(name, {}), UNLISTED.get(name, set())
+    names = CANNOT_NAME.get(name, {}), RENAMED.get(name, {})
     return Application(name, client, folder, report, large, *names)

@@ -1,5 +1,7 @@
 """s3fs, as an fsspec file system (on aiobotocore)."""
 
+import shutil
+
 import s3fs
 from loop import Place, read, serve, started, write
 
@@ -18,7 +20,9 @@ class S3fs:
         self._fs.pipe_file(f"{bucket}/{key}", read(path))
 
     def multipart(self, bucket: str, key: str, path: str) -> None:
-        self._fs.put_file(path, f"{bucket}/{key}")
+        """As a file that is written to: `put_file` sends up to 100 MiB in one piece."""
+        with open(path, "rb") as source, self._fs.open(f"{bucket}/{key}", "wb") as target:
+            shutil.copyfileobj(source, target)
 
     def get(self, bucket: str, key: str, path: str) -> None:
         write(path, self._fs.cat_file(f"{bucket}/{key}"))
