@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tests.clients.protocol import PATIENCE, Failed, Place, Silent, Unsupported
@@ -14,7 +14,7 @@ from tests.clients.protocol import PATIENCE, Failed, Place, Silent, Unsupported
 class Program:
     """What the command-line clients have in common. An operation is a method of its name."""
 
-    cannot: Mapping[str, str] = {}
+    cannot: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, program: Path, place: Place) -> None:
         self.version = ""
@@ -70,7 +70,7 @@ class Program:
 class Aws(Program):
     """The AWS CLI: `aws s3` where it can name the key, `aws s3api` otherwise."""
 
-    cannot = {"presign_put": "`aws s3 presign` makes GET only"}
+    cannot: ClassVar = {"presign_put": "`aws s3 presign` makes GET only"}
 
     def environment(self) -> dict[str, str]:
         return {
@@ -85,9 +85,7 @@ class Aws(Program):
 
     async def put(self, bucket: str, key: str, path: Path) -> None:
         if key.endswith("/"):  # `aws s3 cp` takes that for a folder
-            await self.run(
-                "s3api", "put-object", "--bucket", bucket, "--key", key, "--body", path
-            )
+            await self.run("s3api", "put-object", "--bucket", bucket, "--key", key, "--body", path)
         else:
             await self.run("s3", "cp", path, f"s3://{bucket}/{key}")
 
@@ -122,7 +120,7 @@ class Aws(Program):
 class S5cmd(Program):
     """s5cmd."""
 
-    cannot = {
+    cannot: ClassVar = {
         "range": "has no ranged read",
         "presign_put": "`s5cmd presign` makes GET only",
     }
@@ -166,7 +164,7 @@ class S5cmd(Program):
 class Rclone(Program):
     """rclone, with its S3 backend."""
 
-    cannot = {"presign_put": "`rclone link` makes GET only"}
+    cannot: ClassVar = {"presign_put": "`rclone link` makes GET only"}
 
     def environment(self) -> dict[str, str]:
         return {
@@ -214,7 +212,10 @@ class Rclone(Program):
 class S3cmd(Program):
     """s3cmd."""
 
-    cannot = {"range": "has no ranged read", "presign_put": "`s3cmd signurl` makes GET only"}
+    cannot: ClassVar = {
+        "range": "has no ranged read",
+        "presign_put": "`s3cmd signurl` makes GET only",
+    }
 
     async def start(self) -> None:
         address = urlsplit(self._place.endpoint).netloc

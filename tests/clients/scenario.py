@@ -174,9 +174,7 @@ class Application:
     async def _range(self, key: str, first: int, last: int) -> None:
         path, whole = self._path(), self._path()
         end = last if last >= 0 else self.large - 1
-        await self.client.do(
-            "range", bucket=self.bucket, key=key, path=path, first=first, last=end
-        )
+        await self.client.do("range", bucket=self.bucket, key=key, path=path, first=first, last=end)
         await self.client.do("get", bucket=self.bucket, key=key, path=whole)
         self._compare(key, whole.read_bytes())
         if path.read_bytes() != whole.read_bytes()[first : end + 1]:

@@ -1,5 +1,7 @@
 """pyarrow's own S3 file system (AWS's C++ SDK), and Parquet by pyarrow and by pandas (s3fs)."""
 
+from typing import ClassVar
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ ROWS = 20_000
 
 
 class Arrow:
-    cannot = {
+    cannot: ClassVar = {
         "presign_get": "pyarrow can't presign",
         "presign_put": "pyarrow can't presign",
     }

@@ -1,12 +1,12 @@
 """boto3, with its transfer manager: `upload_file` and `download_file`."""
 
+from pathlib import Path
+
 import boto3
 from loop import Place, serve, started, write
 
 
 class Boto3:
-    cannot: dict[str, str] = {}
-
     def __init__(self, place: Place) -> None:
         self._client = boto3.client(
             "s3",
@@ -17,7 +17,7 @@ class Boto3:
         )
 
     def put(self, bucket: str, key: str, path: str) -> None:
-        with open(path, "rb") as body:
+        with Path(path).open("rb") as body:
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def get(self, bucket: str, key: str, path: str) -> None:

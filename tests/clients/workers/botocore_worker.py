@@ -1,5 +1,7 @@
 """botocore alone, a multipart upload by hand: what all of Python's AWS clients stand on."""
 
+from pathlib import Path
+
 import botocore
 import botocore.session
 from loop import Place, read, serve, started, write
@@ -8,8 +10,6 @@ PART = 5 * 1024 * 1024
 
 
 class Botocore:
-    cannot: dict[str, str] = {}
-
     def __init__(self, place: Place) -> None:
         self._client = botocore.session.get_session().create_client(
             "s3",
@@ -43,7 +43,7 @@ class Botocore:
     def multipart(self, bucket: str, key: str, path: str) -> None:
         upload = self._client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
         parts = []
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             for number, content in enumerate(iter(lambda: file.read(PART), b""), 1):
                 part = self._client.upload_part(
                     Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=content

@@ -1,6 +1,8 @@
 """django-storages, as Django's file fields use it."""
 
 from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar
 
 import django
 from django.conf import settings
@@ -14,7 +16,7 @@ from storages.backends.s3 import S3Storage  # noqa: E402 - needs the settings
 
 
 class Django:
-    cannot = {
+    cannot: ClassVar = {
         "range": "a file is always fetched whole",
         "copy": "Django's storage API has no copy",
     }
@@ -24,7 +26,7 @@ class Django:
         self._storages: dict[str, S3Storage] = {}
 
     def put(self, bucket: str, key: str, path: str) -> None:
-        with open(path, "rb") as content:
+        with Path(path).open("rb") as content:
             saved = self._storage(bucket).save(key, File(content))
         if saved != key:
             raise AssertionError(f"saved as {saved!r}")

@@ -6,11 +6,8 @@ outage, as an application does, with its pool of connections and whatever else i
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
-
-
-class Unsupported(Exception):
-    """The client itself can't do this; the message says why."""
 
 
 class Place:
@@ -28,13 +25,11 @@ class Place:
 
 
 def read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    return Path(path).read_bytes()
 
 
 def write(path: str, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
+    Path(path).write_bytes(content)
 
 
 def serve(worker: Any, version: str) -> None:
@@ -48,13 +43,11 @@ def serve(worker: Any, version: str) -> None:
 
 def outcome(worker: Any, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
     method = getattr(worker, operation, None)
+    if method is None:
+        return {"unsupported": getattr(worker, "cannot", {}).get(operation, "has no such call")}
     try:
-        if method is None:
-            raise Unsupported(worker.cannot.get(operation, "has no such call"))
         return {"value": method(**arguments)}
-    except Unsupported as reason:
-        return {"unsupported": str(reason)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is its outcome
         return {"error": f"{type(error).__name__}: {error}"}
 
 

@@ -8,8 +8,6 @@ from minio.commonconfig import CopySource
 
 
 class Minio:
-    cannot: dict[str, str] = {}
-
     def __init__(self, place: Place) -> None:
         self._client = minio.Minio(
             place.address,

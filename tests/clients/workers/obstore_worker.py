@@ -1,6 +1,7 @@
 """obstore: the `object_store` crate, for Python."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import obstore
 from loop import Place, read, serve, started, write
@@ -8,8 +9,6 @@ from obstore.store import S3Store
 
 
 class Obstore:
-    cannot: dict[str, str] = {}
-
     def __init__(self, place: Place) -> None:
         self._place = place
         self._stores: dict[str, S3Store] = {}
@@ -18,7 +17,7 @@ class Obstore:
         obstore.put(self._store(bucket), key, read(path))
 
     def multipart(self, bucket: str, key: str, path: str) -> None:
-        with open(path, "rb") as body:
+        with Path(path).open("rb") as body:
             obstore.put(self._store(bucket), key, body)
 
     def get(self, bucket: str, key: str, path: str) -> None:

@@ -1,14 +1,13 @@
 """s3fs, as an fsspec file system (on aiobotocore)."""
 
 import shutil
+from pathlib import Path
 
 import s3fs
 from loop import Place, read, serve, started, write
 
 
 class S3fs:
-    cannot: dict[str, str] = {}
-
     def __init__(self, place: Place) -> None:
         self._fs = s3fs.S3FileSystem(
             key=place.access_key,
@@ -21,7 +20,7 @@ class S3fs:
 
     def multipart(self, bucket: str, key: str, path: str) -> None:
         """As a file that is written to: `put_file` sends up to 100 MiB in one piece."""
-        with open(path, "rb") as source, self._fs.open(f"{bucket}/{key}", "wb") as target:
+        with Path(path).open("rb") as source, self._fs.open(f"{bucket}/{key}", "wb") as target:
             shutil.copyfileobj(source, target)
 
     def get(self, bucket: str, key: str, path: str) -> None:
