@@ -38,7 +38,7 @@ class Django:
             write(path, file.read())
 
     def list(self, bucket: str) -> list[str]:
-        return self._below(self._storage(bucket), "")
+        return below(self._storage(bucket), "")
 
     def delete(self, bucket: str, key: str) -> None:
         self._storage(bucket).delete(key)
@@ -48,13 +48,6 @@ class Django:
 
     def presign_put(self, bucket: str, key: str) -> str:
         return self._storage(bucket).url(key, http_method="PUT")
-
-    def _below(self, storage: S3Storage, folder: str) -> list[str]:
-        folders, files = storage.listdir(folder)
-        found = [folder + name for name in files]
-        for each in folders:
-            found += self._below(storage, f"{folder}{each}/")
-        return found
 
     def _storage(self, bucket: str) -> S3Storage:
         if bucket not in self._storages:
@@ -66,6 +59,15 @@ class Django:
                 region_name=self._place.region,
             )
         return self._storages[bucket]
+
+
+def below(storage: S3Storage, folder: str) -> list[str]:
+    """All files below a folder."""
+    folders, files = storage.listdir(folder)
+    found = [folder + name for name in files]
+    for each in folders:
+        found += below(storage, f"{folder}{each}/")
+    return found
 
 
 if __name__ == "__main__":
