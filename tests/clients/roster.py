@@ -56,7 +56,10 @@ CANNOT_NAME: dict[str, dict[str, str]] = {
     "rclone": {"x/": _A_FOLDER},
     "minio-py": {"../y": "refuses `.` and `..` in keys"},
     "obstore": {"a//b": "refuses empty segments", "../y": "refuses `..` in keys"},
-    "django-storages": {"../y": "refuses what leads out of its folder"},
+    "django-storages": {
+        "x/": "Django finds no file name in it",
+        "../y": "Django refuses what leads out of the folder",
+    },
     "pyarrow": {
         "a//b": "refuses empty segments",
         "x/": _A_FOLDER,
@@ -68,5 +71,6 @@ CANNOT_NAME: dict[str, dict[str, str]] = {
 RENAMED: dict[str, dict[str, str]] = {
     "rclone": {"a//b": "a/b", "../y": "．．/y"},
     "obstore": {"x/": "x"},
+    "django-storages": {"a//b": "a/b"},
 }
 """Keys of which a client makes others; that these are what it writes is found out anew."""
