@@ -137,8 +137,23 @@ async def test_what_cannot_be_answered_truthfully_in_an_outage_is_slow_down_at_o
         assert (status, code) == (503, "SlowDown"), operation
         assert int(headers["retry-after"]) > 0
         assert headers["x-amz-request-id"]
+    await acls_of_what_waits(outage.front)
     await outage.end()
     assert await outage.direct.keys() == ["there"]
+
+
+async def acls_of_what_waits(front: Shop) -> None:
+    """S3's default is told; what the external store makes of anything else, only it can tell."""
+    await front.call("put_object", Key="waits", Body=b"x")
+    told = await front.call("get_object_acl", Key="waits")
+    assert [each["Permission"] for each in told["Grants"]] == ["FULL_CONTROL"]
+    assert told["Grants"][0]["Grantee"]["ID"] == told["Owner"]["ID"]
+    refused = await front.code_of("put_object_acl", Key="waits", ACL="public-read")
+    assert refused[:2] == (501, "NotImplemented")
+    await front.call("put_object", Key="waits", Body=b"x", ACL="public-read")
+    assert (await front.code_of("get_object_acl", Key="waits"))[:2] == (503, "SlowDown")
+    await front.call("delete_object", Key="waits")
+    assert (await front.code_of("get_object_acl", Key="waits"))[:2] == (404, "NoSuchKey")
 
 
 async def test_all_of_s3_that_nobreak_has_no_part_in_passes_through(outage):

@@ -14,7 +14,7 @@ from nobreak.faces.s3.operations import RULES, BodyKind, Level, Operation, class
 
 SUBRESOURCES = re.findall(
     r"\S+",
-    """abac accelerate acl analytics append cors encryption intelligent-tiering inventory
+    """abac accelerate analytics append cors encryption intelligent-tiering inventory
     legal-hold lifecycle logging metadataConfiguration metadataTable metrics notification
     object-lock ownershipControls policy policyStatus publicAccessBlock renameObject
     replication requestPayment restore retention select session torrent versioning website
@@ -52,6 +52,11 @@ EXPECTED = [
     ("POST", "/b", "uploads", "Other"),
     ("PUT", "/b/k", "", "PutObject"),
     ("PUT", "/b/k", "x-id=PutObject", "PutObject"),
+    ("GET", "/b/k", "acl", "GetObjectAcl"),
+    ("PUT", "/b/k", "acl", "PutObjectAcl"),
+    ("PUT", "/b/k", "acl&versionId=v", "PutObjectAcl"),
+    ("PUT", "/b", "acl", "Other"),
+    ("DELETE", "/b/k", "acl", "Other"),
     ("PUT", "/b/k", "versionId=v", "Other"),
     ("PUT", "/b/k", "partNumber=1", "Other"),
     ("PUT", "/b/k", "uploadId=u", "Other"),
@@ -91,12 +96,16 @@ def test_each_request_is_its_operation(method, path, query, expected):
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("subresource", SUBRESOURCES)
 def test_a_subresource_that_we_do_not_answer_is_never_another_operation(level, subresource):
-    """Of `PUT ?acl`, nothing is written to the object (issue 3, item 2)."""
+    """Of `PUT ?torrent`, nothing is written to the object (issue 3, item 2)."""
     for method in METHODS:
         for query in (subresource, f"{subresource}=", f"{subresource}=1&x-id=PutObject"):
             for headers in ({}, COPY):
                 found = operation(method, PATHS[level], query, headers)
                 assert found is Operation.OTHER, (method, query)
+
+
+def test_a_copy_with_an_acl_in_its_query_is_no_copy():
+    assert operation("PUT", "/b/k", "acl", COPY) is Operation.OTHER
 
 
 def test_the_envelope_of_a_request_changes_no_operation():

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 
 from nobreak.app import Nobreak
+from nobreak.faces.s3.acl import Acls
 from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer
 from nobreak.faces.s3.auth import authenticate
@@ -50,6 +51,7 @@ class Front:
         copies, lists = Copies(nobreak, forwarding, passing), Lists(nobreak, passing)
         writes, deletions = Writes(nobreak, passing), Deletions(nobreak, passing)
         multipart = Multipart(nobreak, passing)
+        acls = Acls(nobreak, forwarding, passing)
         self._keys = keys
         self._buckets = BucketOperations(nobreak, passing)
         self._pass_on: Handler = passing.on
@@ -76,6 +78,8 @@ class Front:
             Operation.ABORT_MULTIPART_UPLOAD: multipart.abort,
             Operation.LIST_PARTS: multipart.list_parts,
             Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
+            Operation.GET_OBJECT_ACL: acls.get,
+            Operation.PUT_OBJECT_ACL: acls.put,
             Operation.LIST_OBJECTS: lists.objects,
             Operation.LIST_OBJECTS_V2: lists.objects,
             Operation.LIST_OBJECT_VERSIONS: lists.others,

@@ -41,6 +41,8 @@ class Operation(Enum):
     GET_OBJECT_TAGGING = "GetObjectTagging"
     PUT_OBJECT_TAGGING = "PutObjectTagging"
     DELETE_OBJECT_TAGGING = "DeleteObjectTagging"
+    GET_OBJECT_ACL = "GetObjectAcl"
+    PUT_OBJECT_ACL = "PutObjectAcl"
     GET_OBJECT_ATTRIBUTES = "GetObjectAttributes"
     OTHER = "Other"
     """Anything else: only the external store can answer it."""
@@ -102,6 +104,7 @@ _PAGE_OF_UPLOADS = _words("prefix delimiter encoding-type max-uploads key-marker
 _PAGE_OF_VERSIONS = _PAGE | _words("key-marker version-id-marker")
 _PAGE_OF_PARTS = _words("max-parts part-number-marker encoding-type")
 _TAGGING, _UPLOADS, _UPLOAD = _words("tagging"), _words("uploads"), _words("uploadId")
+_ACL = _words("acl")
 
 
 def _rules() -> Iterator[Rule]:
@@ -129,7 +132,7 @@ def _bucket_rules() -> Iterator[Rule]:
 
 def _object_rules() -> Iterator[Rule]:
     op, at, xml = Operation, Level.OBJECT, BodyKind.XML
-    tagging = _TAGGING, _VERSION
+    tagging, acl = (_TAGGING, _VERSION), (_ACL, _VERSION)
     yield Rule(op.PUT_OBJECT, "PUT", at, writes=True, body=BodyKind.OBJECT)
     yield Rule(op.COPY_OBJECT, "PUT", at, copies=True, writes=True)
     yield Rule(op.GET_OBJECT, "GET", at, allows=_READ)
@@ -138,6 +141,8 @@ def _object_rules() -> Iterator[Rule]:
     yield Rule(op.GET_OBJECT_TAGGING, "GET", at, *tagging)
     yield Rule(op.PUT_OBJECT_TAGGING, "PUT", at, *tagging, writes=True, body=xml)
     yield Rule(op.DELETE_OBJECT_TAGGING, "DELETE", at, *tagging, writes=True)
+    yield Rule(op.GET_OBJECT_ACL, "GET", at, *acl)
+    yield Rule(op.PUT_OBJECT_ACL, "PUT", at, *acl, writes=True, body=xml)
     yield Rule(op.GET_OBJECT_ATTRIBUTES, "GET", at, _words("attributes"), _VERSION)
 
 

@@ -65,6 +65,14 @@ def owner(name: str = "Owner") -> str:
     return node(name, leaf("ID", OWNER), leaf("DisplayName", OWNER))
 
 
+def acl_of_the_owner() -> bytes:
+    """AccessControlPolicy: the owner may do everything, and nobody else anything."""
+    kind = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"'
+    grantee = f"<Grantee {kind}>{leaf('ID', OWNER)}{leaf('DisplayName', OWNER)}</Grantee>"
+    grant = node("Grant", grantee, leaf("Permission", "FULL_CONTROL"))
+    return document("AccessControlPolicy", owner(), node("AccessControlList", grant))
+
+
 def list_buckets(buckets: Iterable[Bucket], *, prefix: str = "", token: str | None = None) -> bytes:
     """ListAllMyBucketsResult; `token` continues it."""
     rows = [
