@@ -23,10 +23,10 @@ def pytest_terminal_summary(
     report = config.stash.get(_KEY, None)
     if report is None:
         return
-    terminalreporter.write_line(report.table())
+    terminalreporter.write_line(report.markdown())
     place = os.environ.get(WRITE_TO)
     if place:
         page = Path(place)
         head, _, rest = page.read_text().partition(BEGIN)
         tail = rest.partition(END)[2]
-        page.write_text(f"{head}{BEGIN}\n{report.table()}\n{END}{tail}")
+        page.write_text(f"{head}{BEGIN}\n{report.markdown()}\n{END}{tail}")

@@ -1,10 +1,19 @@
 """What a run found: a cell for each client, operation and act of the scenario; and the tables of it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 ACTS = ("direct", "before", "during", "after")
+READ_OLD = "get an older object"
+_KINDS = (
+    (r"SlowDown|SLOW_DOWN|\b503\b|Service Unavailable", "503 SlowDown"),
+    (r"does not keep the bytes", "501 NotImplemented: the server keeps no body under `x/`"),
+    (r"InvalidRequest|Invalid Request", "400 InvalidRequest, of the server"),
+    (r"BadDigest", "400 BadDigest, of the server"),
+)
+_OF_THIS_MACHINE = re.compile(r"/\S+/|127\.0\.0\.1:\d+")
 
 
 class Outcome(Enum):
@@ -44,30 +53,59 @@ class Report:
                 return each
         return None
 
-    def table(self) -> str:
-        """All of it, in Markdown."""
-        return "\n".join(line for client in self.versions for line in self._of(client))
+    def markdown(self) -> str:
+        """All of it: a line for each client, then a table for each."""
+        return "\n".join([*self._summary(), *self._tables()])
 
-    def _of(self, client: str) -> Iterable[str]:
-        yield f"### {client} {self.versions[client]}\n"
-        yield f"| operation | {' | '.join(ACTS)} |"
-        yield "|---" * (len(ACTS) + 1) + "|"
-        notes: dict[str, int] = {}
-        for row in dict.fromkeys(each.row for each in self.cells if each.client == client):
-            cells = [self._text(self.cell(client, row, act), notes) for act in ACTS]
-            yield f"| {row} | {' | '.join(cells)} |"
+    def _summary(self) -> Iterable[str]:
+        yield "| client | version | in the outage | longest wait there | older object, not here |"
+        yield "|---|---|---|---|---|"
+        for client, version in self.versions.items():
+            during = [each for each in self.cells if (each.client, each.act) == (client, "during")]
+            tried = [
+                each
+                for each in during
+                if each.outcome is not Outcome.UNSUPPORTED and each.row != READ_OLD
+            ]
+            done = sum(each.outcome is Outcome.DONE for each in tried)
+            slowest = max(tried, key=lambda each: each.seconds, default=None)
+            longest = f"{slowest.seconds:.1f} s ({slowest.row})" if slowest else ""
+            old = self.cell(client, READ_OLD, "during")
+            read = _text(old) if old else ""
+            yield f"| {client} | {version} | {done} of {len(tried)} | {longest} | {read} |"
         yield ""
-        yield from (f"{number}. {note}" for note, number in notes.items())
-        if notes:
-            yield ""
 
-    @staticmethod
-    def _text(cell: Cell | None, notes: dict[str, int]) -> str:
-        if cell is None:
-            return ""
-        text = cell.outcome.value
-        if cell.outcome is not Outcome.UNSUPPORTED:
-            text += f" {cell.seconds:.2f} s"
-        if cell.note:
-            text += f" ({notes.setdefault(cell.note, len(notes) + 1)})"
-        return text
+    def _tables(self) -> Iterable[str]:
+        for client, version in self.versions.items():
+            yield f"### {client} {version}\n"
+            yield f"| operation | {' | '.join(ACTS)} |"
+            yield "|---" * (len(ACTS) + 1) + "|"
+            notes: dict[str, int] = {}
+            for row in dict.fromkeys(each.row for each in self.cells if each.client == client):
+                cells = [self.cell(client, row, act) for act in ACTS]
+                texts = [_noted(each, notes) if each else "" for each in cells]
+                yield f"| {row} | {' | '.join(texts)} |"
+            yield ""
+            yield from (f"{number}. {note}" for note, number in notes.items())
+            if notes:
+                yield ""
+
+
+def _text(cell: Cell) -> str:
+    if cell.outcome is Outcome.UNSUPPORTED:
+        return cell.outcome.value
+    return f"{cell.outcome.value} {cell.seconds:.2f} s"
+
+
+def _noted(cell: Cell, notes: dict[str, int]) -> str:
+    if not cell.note:
+        return _text(cell)
+    return f"{_text(cell)} ({notes.setdefault(_kind(cell.note), len(notes) + 1)})"
+
+
+def _kind(note: str) -> str:
+    """What is worth telling of an error: without what is of this machine and this run only."""
+    for pattern, kind in _KINDS:
+        if re.search(pattern, note):
+            return kind
+    return _OF_THIS_MACHINE.sub("…", note)[:200]
