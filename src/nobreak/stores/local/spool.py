@@ -20,7 +20,8 @@ INLINE_MAX = 256 * 1024
 """Bodies up to this many bytes live in the journal's row, larger ones in files."""
 MEMORY_MAX = 8 * 1024 * 1024
 """While the disk is full or fails, bodies up to this many bytes still pass through memory."""
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
+"""What is read from a file at once: each of many slow readers holds as much (bytes)."""
 
 
 class Spool:
