@@ -6,11 +6,11 @@ then, and answers no suspicion; the others must not refuse their clients for as 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from nobreak.engine.context import Context
-from nobreak.engine.modes import after_crash
-from nobreak.engine.presence import bury_the_dead
+from nobreak.engine.deaths import note_the_dead
 from nobreak.stores.external.checks import Probe
 
 LOOK_EVERY = 0.1
@@ -36,17 +36,10 @@ class Companions:
     async def run(self) -> None:
         """Look after the others until cancelled."""
         while True:
-            if await asyncio.to_thread(self._somebody_died):
-                await self._context.index.doubt()  # first: nobody may see one without the other
-                await self._context.board.update(after_crash)
+            with suppress(OSError):  # the disk's troubles are told elsewhere
+                await note_the_dead(self._data_dir, self._context.index, self._context.board)
             await self._second_opinion()
             await asyncio.sleep(LOOK_EVERY)
-
-    def _somebody_died(self) -> bool:
-        try:
-            return bury_the_dead(self._data_dir)
-        except OSError:
-            return False  # the disk's troubles are told elsewhere
 
     async def _second_opinion(self) -> None:
         """Take a check of our own when the monitor does not answer a suspicion."""

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
+from nobreak.engine.deaths import note_the_dead
 from nobreak.engine.doubts import Doubts
 from nobreak.engine.drivers import open_external
 from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
-from nobreak.engine.modes import after_crash
 from nobreak.engine.presence import present
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import EventKind, Reporter
@@ -49,10 +49,8 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
         index = SqliteIndex(database)
-        if stack.enter_context(present(folder)):
-            # What the dead process had confirmed may not have been written down.
-            await index.doubt()
-            await board.update(after_crash)
+        await note_the_dead(folder, index, board)
+        stack.enter_context(present(folder))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
         bodies = BodyStore(disk, used=lambda: journal.tally().bytes + uploads.bytes())
         await bodies.open()

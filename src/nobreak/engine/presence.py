@@ -19,14 +19,10 @@ RUNNING = "running"
 
 
 @contextmanager
-def present(data_dir: Path) -> Iterator[bool]:
-    """Be present while the context lasts. Gives whether somebody crashed here before us.
-
-    Raises `OSError`.
-    """
+def present(data_dir: Path) -> Iterator[None]:
+    """Be present while the context lasts. Raises `OSError`."""
     folder = data_dir / RUNNING
     make_folder(folder)
-    crashed = bury_the_dead(data_dir)
     mine = folder / uuid.uuid4().hex
     unlocked = folder / f".{mine.name}"
     descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -34,17 +30,41 @@ def present(data_dir: Path) -> Iterator[bool]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         unlocked.rename(mine)  # nobody ever sees it without its lock
         fsync_folder(folder)
-        yield crashed
+        yield
         with suppress(OSError):  # on a disk that went read-only it looks like a crash: so be it
             mine.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
 
-def bury_the_dead(data_dir: Path) -> bool:
-    """Remove what crashed processes left; whether there was anything. Raises `OSError`."""
-    folder, found = data_dir / RUNNING, False
-    for path in folder.glob("[!.]*"):
+class Dead:
+    """What crashed processes left. Nobody else finds it before it was let go."""
+
+    def __init__(self) -> None:
+        self._left: dict[Path, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def add(self, path: Path, descriptor: int) -> None:
+        """A file that is now locked by us."""
+        self._left[path] = descriptor
+
+    def bury(self) -> None:
+        """All that had to be noted of them is: remove it. Raises `OSError`."""
+        for path in self._left:
+            path.unlink(missing_ok=True)
+
+    def let_go(self) -> None:
+        """What was not buried is found by the next one who looks."""
+        for descriptor in self._left.values():
+            os.close(descriptor)
+
+
+def find_the_dead(data_dir: Path) -> Dead:
+    """Those who left without a word. Raises `OSError`."""
+    dead = Dead()
+    for path in (data_dir / RUNNING).glob("[!.]*"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -52,11 +72,10 @@ def bury_the_dead(data_dir: Path) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            continue  # it lives
+            os.close(descriptor)  # it lives, or another process is about to bury it
+            continue
+        if os.fstat(descriptor).st_nlink:
+            dead.add(path, descriptor)
         else:
-            if os.fstat(descriptor).st_nlink:  # else it did so while we waited to look
-                path.unlink(missing_ok=True)
-                found = True
-        finally:
-            os.close(descriptor)
-    return found
+            os.close(descriptor)  # it said goodbye while we waited to look
+    return dead
