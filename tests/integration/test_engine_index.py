@@ -7,7 +7,7 @@ from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused
 
 from nobreak.engine import indexing
-from nobreak.errors import OutageError, UnavailableError
+from nobreak.errors import NotFoundError, OutageError, UnavailableError
 from nobreak.words import Attributes, Override
 
 
@@ -56,6 +56,23 @@ async def test_after_a_scan_lists_are_whole_in_an_outage_with_what_came_since(fi
     expected = [f"old/{n:04}" for n in range(2500) if f"old/{n:04}" not in gone]
     assert found == sorted([*expected, "new", "copy", "pending"])
     assert await keys(rig, "old/24") == [f"old/{n}" for n in range(2400, 2500)]
+
+
+async def test_what_a_complete_catalog_does_not_have_is_not_found_in_an_outage(filled):
+    """Clients look before they write: rclone, `exists()` of Django and fsspec."""
+    rig = filled
+    await local(rig)
+    with pytest.raises(UnavailableError):
+        await rig.store.head(rig.name("nothing"))  # nobody knows what there is
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    await rig.engine.indexing.scan("b")
+    await local(rig)
+    for look in (rig.store.head, rig.store.get):
+        with pytest.raises(NotFoundError):
+            await look(rig.name("nothing"))
+        for there_or_odd in ("old/0001", "old//0001", "../y", "old/"):
+            with pytest.raises(UnavailableError):
+                await look(rig.name(there_or_odd))
 
 
 async def test_what_was_written_during_the_scan_is_in_the_list(filled, monkeypatch):

@@ -44,6 +44,9 @@ AWAY = "the external store is away, and only it has this object"
 MAX_PAGE = 1000
 
 
+ODD_SEGMENTS = frozenset({"", ".", ".."})
+
+
 class Store:
     """Put, get, head, delete, list and copy objects. Made by `nobreak.Engine`.
 
@@ -254,10 +257,26 @@ class Store:
         return route(operation, state, held, policy, complete=complete)
 
     def _refuse_unless_external(self, name: ObjectName, step: Step) -> None:
-        if step is Step.NOT_FOUND:
+        if step is Step.NOT_FOUND or (step is Step.REFUSE and self._known_absent(name)):
             raise NotFoundError(name)
         if step is Step.REFUSE:
             raise UnavailableError(f"{name}: {AWAY}")
+
+    def _known_absent(self, name: ObjectName) -> bool:
+        """Whether a list, complete here, would show that there is no such object (I2).
+
+        Clients look before they write. Of a key that some servers keep under another name
+        (`a//b` as `a/b`), a list proves nothing.
+        """
+        index = self._context.index
+        return (
+            held_of(self._context, name) is Held.NOTHING
+            and name not in self._doubts
+            and not ODD_SEGMENTS.intersection(name.key.split("/"))
+            and index.is_complete(name.bucket)
+            and index.is_sure(name.bucket, name.key)
+            and self._context.catalog.get(name) is None
+        )
 
     async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
         """Ask the external store for no longer than our patience; any answer is one (I8)."""
