@@ -47,7 +47,6 @@ CLIENTS: dict[str, Make] = {
 }
 IN_CI: dict[str, Make] = {
     "botocore": _library(OWN, "botocore_worker.py"),
-    "rclone": _program(Rclone, OWN / "rclone"),
 }
 """Those that the environment for development has anyway."""
 
