@@ -106,11 +106,11 @@ class BucketOperations:
     async def _make(
         self, bucket: str, region: str | None, request: S3Request, *, doubtful: bool
     ) -> Answer:
+        if self._buckets.presence(bucket) is Presence.THERE:  # whatever else was asked for it
+            raise S3Error("BucketAlreadyOwnedByYou", extra={"BucketName": bucket})
         _check_plain(request.headers)
         if region not in {None, DEFAULT_REGION, self._region}:
             raise S3Error("IllegalLocationConstraintException")
-        if self._buckets.presence(bucket) is Presence.THERE:
-            raise S3Error("BucketAlreadyOwnedByYou", extra={"BucketName": bucket})
         await self._buckets.make(bucket, doubtful=doubtful)
         return Answer(OK, {"location": f"/{bucket}"})
 
@@ -130,7 +130,9 @@ class BucketOperations:
 
 def _check_plain(headers: Mapping[str, str]) -> None:
     """A bucket with rights or locks of its own can't be made here. Raises `UnavailableError`."""
-    special = any(name.startswith(SPECIAL) for name in headers)
+    special = any(
+        name.startswith(SPECIAL) and value.lower() != "false" for name, value in headers.items()
+    )
     if special or headers.get("x-amz-acl", "") not in PLAIN:
         raise UnavailableError("only the external store can make such a bucket")
 
