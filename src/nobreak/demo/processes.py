@@ -36,7 +36,10 @@ class NobreakProcess:
         self, folder: Path, external: SeaweedServer, settings: Mapping[str, str] | None = None
     ) -> None:
         api, s3 = pick_ports(2)
+        self.external = external
+        self.settings = dict(settings or {})
         self.base = f"http://{HOST}:{api}"
+        self.s3 = f"http://{HOST}:{s3}"
         self.health_log = folder / "health_monitor.log"
         self._folder = folder
         self._environment = {
@@ -62,6 +65,29 @@ class NobreakProcess:
     def pid(self) -> int:
         """The process id. Raises `ServeError` when it does not run."""
         return self._running().pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and has not been ended here."""
+        return self._process is not None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal. Raises `ServeError` when it does not run."""
+        self._running().send_signal(number)
+
+    async def command(self, *arguments: str) -> int:
+        """Run `nobreak` with these arguments beside it, with its settings; the exit code."""
+        with self.log_file.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *SERVE[:-1],
+                *arguments,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+            )
+            return await process.wait()
 
     async def start(self, *, within: float = 15.0, prefix: tuple[str, ...] = ()) -> float:
         """Start it; the seconds from exec to the first request that it answered.
