@@ -101,7 +101,7 @@ async def another_is_killed(stage: Stage) -> None:
 
 
 LOCAL = (
-    Scenario("disk full in the outage", **disk("full", outage=True), writes=False, fast=True),
+    Scenario("disk full in the outage", **disk("full", outage=True), writes=False),
     Scenario("disk full while the store is well", **disk("full", outage=False)),
     Scenario("EIO on write in the outage", **disk("write", outage=True), writes=False),
     Scenario("EIO on write while the store is well", **disk("write", outage=False)),

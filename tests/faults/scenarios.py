@@ -96,7 +96,6 @@ EXTERNAL = (
     Scenario(
         "every fifth write executed 2 s late",
         seeded(lambda chance: away.late(0.2, 2.0, chance)),
-        fast=True,
     ),
     Scenario("reset in mid-body, both ways", away.reset_mid_body, fast=True),
     Scenario("executed, connection lost before the answer", away.answer_lost),
@@ -123,7 +122,6 @@ NOBREAK = (
         strike=kill_while_well,
         writes=False,
         judged=False,
-        fast=True,
     ),
     Scenario("nobreak killed in the drain", strike=kill_in_drain, writes=False, judged=False),
     Scenario(

@@ -171,3 +171,44 @@ async def test_a_copy_is_tried_again_under_the_same_name(shared):
     mark = hashlib.md5(hashlib.md5(b"theirs").hexdigest().encode()).hexdigest()[:8]
     assert keys(rig) == ["k", f"k.conflict-20251031T000000Z-{mark}"]
     assert conflicts(rig) == [EventKind.CONFLICT_KEPT_BOTH]
+
+
+@pytest.mark.parametrize("choice", ["keep-both", "theirs"])
+async def test_a_late_request_of_our_own_is_nobody_elses_change(shared, choice):
+    """I1, I4: else a version of ours would be dropped for an older one, or be copied as theirs."""
+    rig = await shared(NOBREAK_ON_CONFLICT=choice)
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    rig.external.plan.append(lambda _operation: "become a zombie")
+    await rig.store.put(rig.name("k"), b"given up")
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"newest")
+    rig.external.zombies[0].land()
+    await drained(rig)
+    assert (keys(rig), rig.outside("k")) == (["k"], b"newest")
+    assert conflicts(rig) == []
+
+
+async def test_a_late_delete_of_our_own_is_nobody_elses_change(shared):
+    """I1, I4."""
+    rig = await shared(NOBREAK_ON_CONFLICT="theirs")
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    rig.external.plan.append(lambda _operation: "become a zombie")
+    await rig.store.delete(rig.name("k"))
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"newest")
+    rig.external.zombies[0].land()
+    await drained(rig)
+    assert rig.outside("k") == b"newest"
+
+
+async def test_in_doubt_no_version_is_dropped_for_theirs(shared):
+    """I1: what looks like theirs may be what a process of ours that died had under way."""
+    rig = await shared(NOBREAK_ON_CONFLICT="theirs")
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"ours")
+    await local(rig)
+    theirs(rig, "k", b"theirs, or ours of a process that died")
+    await drained(rig)
+    assert rig.outside("k") == b"ours"
+    assert conflicts(rig) == [EventKind.CONFLICT_KEPT_BOTH]

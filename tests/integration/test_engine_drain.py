@@ -7,6 +7,7 @@ import pytest
 from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
+from nobreak.engine import clock
 from nobreak.engine import drain as drain_module
 from nobreak.errors import OutageError, OutageKind, RefusedError, UnsupportedError
 from nobreak.reporting.events import EventKind
@@ -291,7 +292,7 @@ async def test_a_parked_entry_is_left_alone_for_a_while_each_time_longer(rig, mo
 
 async def test_a_clock_that_was_set_back_keeps_no_entry_waiting_for_as_long(rig, monkeypatch):
     """I7: it was a year ahead when the entry failed."""
-    monkeypatch.setattr(drain_module, "MEND_EVERY", 0.1)
+    monkeypatch.setattr(clock, "MEND_EVERY", 0.1)
     monkeypatch.setattr(drain_module, "PARKED_LONGEST", 0.3)
     await local(rig)
     await rig.store.put(rig.name("k"), b"x")
@@ -428,7 +429,7 @@ async def test_what_the_drain_is_answered_counts_for_the_others_too(rig):
 
 async def test_a_long_settle_time_is_not_cut_short_by_looking_after_the_clock(start, monkeypatch):
     """I4."""
-    monkeypatch.setattr(drain_module, "MEND_EVERY", 0.05)
+    monkeypatch.setattr(clock, "MEND_EVERY", 0.05)
     monkeypatch.setattr(drain_module, "PARKED_LONGEST", 0.1)
     rig = await start(NOBREAK_SETTLE="30")
     rig.external.plan.append(server_error)
@@ -436,3 +437,32 @@ async def test_a_long_settle_time_is_not_cut_short_by_looking_after_the_clock(st
     await eventually(lambda: rig.external.count("holds") == 1)
     await asyncio.sleep(0.6)
     assert rig.external.count("holds") == 1
+
+
+def set_clock(rig, seconds):
+    context = rig.engine._context
+    before = context.now
+    object.__setattr__(context, "now", lambda: before() + seconds)
+
+
+async def test_a_clock_that_is_set_back_while_something_settles_holds_it_up_no_longer(start):
+    """I7: the next one of the key, too."""
+    rig = await start(NOBREAK_SETTLE="1")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"x")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    set_clock(rig, -1000)
+    await rig.drained(within=8)
+    assert rig.outside("k") == b"x"
+
+
+async def test_a_clock_that_is_set_forward_cuts_no_settle_time_short(start):
+    """I4."""
+    rig = await start(NOBREAK_SETTLE="30")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"x")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    set_clock(rig, 1000)
+    await asyncio.sleep(0.6)
+    assert rig.external.count("holds") == 1
+    assert len(entries(rig)) == 1

@@ -111,3 +111,19 @@ async def test_after_a_crash_a_disk_that_takes_nothing_is_no_place_for_writes(st
         await rig.store.put(rig.name("k"), bytes(LARGE))
     health = await rig.engine.health()
     assert (health.reads, health.writes) == (True, False)
+
+
+async def test_a_delete_that_the_external_store_confirmed_stands_though_the_disk_here_fails(
+    rig, monkeypatch
+):
+    """I1, I2: what the catalog could not be told is noted as missed."""
+
+    async def failing(_name):
+        raise LocalStoreError("EIO")
+
+    await rig.store.put(rig.name("k"), b"x")
+    await eventually(lambda: rig.engine._context.catalog.get(rig.name("k")) is not None)
+    monkeypatch.setattr(rig.engine._context.catalog, "remove", failing)
+    await rig.store.delete(rig.name("k"))
+    assert rig.outside("k") is None
+    assert not rig.engine._context.index.is_complete("b")

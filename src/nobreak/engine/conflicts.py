@@ -12,6 +12,7 @@ from datetime import UTC
 
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
+from nobreak.engine.ours import GONE
 from nobreak.errors import NotFoundError, OutageError, OutageKind, UnsupportedError
 from nobreak.reporting.events import EventKind
 from nobreak.words import Entry, EntryKind, ObjectInfo, ObjectName, OnConflict, Receipt
@@ -36,9 +37,12 @@ class Conflicts:
         if entry.doubtful and entry.receipt.etag:
             return False  # it was there already, and an older request of our own has landed on it
         found = await self._found(entry.name, known[1])
-        if not _is_foreign(entry, known[1], found):
+        etag = GONE if found is None else found.etag
+        if not _is_foreign(entry, known[1], found) or self._context.ours.may_have_made(
+            entry.name, etag
+        ):
             return False
-        match self._context.writes.on_conflict:
+        match self._choice(entry):
             case OnConflict.OURS:
                 self._tell(EventKind.CONFLICT_OURS, entry)
             case OnConflict.THEIRS:
@@ -51,6 +55,15 @@ class Conflicts:
                 copy = await self._copy(found)
                 self._tell(EventKind.CONFLICT_KEPT_BOTH, entry, copy=str(copy))
         return False
+
+    def _choice(self, entry: Entry) -> OnConflict:
+        """What a person chose. But in doubt no version is dropped (I1).
+
+        What a process of ours that died had under way may look like theirs.
+        """
+        chosen = self._context.writes.on_conflict
+        doubted = entry.doubtful and chosen is OnConflict.THEIRS
+        return OnConflict.KEEP_BOTH if doubted else chosen
 
     async def _found(self, name: ObjectName, receipt: Receipt) -> ObjectInfo | None:
         try:

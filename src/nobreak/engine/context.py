@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nobreak.engine.background import Background
 from nobreak.engine.doubts import Doubts
 from nobreak.engine.link import Link
+from nobreak.engine.ours import Ours
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import Reporter
 from nobreak.settings.model import WriteSettings
@@ -34,5 +35,6 @@ class Context:
     reporter: Reporter
     diverts: DivertNews
     room: DiskNews
+    ours: Ours
     writes: WriteSettings
     now: Callable[[], float]

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
+from nobreak.engine.clock import Clock
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
+from nobreak.engine.ours import GONE
 from nobreak.engine.progress import Progress
 from nobreak.errors import (
     CorruptBodyError,
@@ -34,8 +36,6 @@ PARKED_FIRST, PARKED_LONGEST = 60.0, 3600.0
 """When a parked entry is tried again by itself (seconds)."""
 FAILURES_TO_PARK = 8
 """An entry that failed so often while checks are well is parked: the fault is its own."""
-MEND_EVERY = 60.0
-"""How often entries are looked for that wait longer than any should (seconds)."""
 GRACE = 1.0
 """What sendings get to end by themselves when the external store goes away (seconds)."""
 
@@ -50,7 +50,7 @@ class Drain:
         self._progress = Progress(context)
         self._conflicts = Conflicts(context)
         self._calm_since: float | None = None
-        self._clock_at: float | None = None
+        self._clock = Clock(context, lambda: PARKED_LONGEST)
 
     async def run(self) -> None:
         """Drain whenever there is something to drain and somebody to give it to."""
@@ -64,7 +64,7 @@ class Drain:
                 if not prepared:
                     prepared = await self._prepare()
                 await self._forgive_crash()
-                await self._mend_clock()
+                await self._clock.mend()
                 await self._send_some()
                 await self._progress.report(idle=not self._sending)
                 await self._wait()
@@ -94,14 +94,6 @@ class Drain:
         self._calm_since = now if self._calm_since is None else self._calm_since
         if now - self._calm_since >= self._context.writes.settle:
             await self._context.board.update(lambda old: (replace(old, crashed=False), None))
-
-    async def _mend_clock(self) -> None:
-        """A clock that was set back must not keep an entry waiting for as long."""
-        if self._clock_at is not None and _loop_time() - self._clock_at < MEND_EVERY:
-            return
-        self._clock_at = _loop_time()
-        longest = max(PARKED_LONGEST, self._context.writes.settle)
-        await self._context.journal.wait_at_most(self._context.now() + longest)
 
     async def _pause(self) -> None:
         """The external store is away. When it returns, all begins gently again."""
@@ -191,7 +183,10 @@ class Drain:
         if await self._conflicts.theirs_stays(entry, known):
             await self._forget(entry)
             return True
+        context.ours.sent(entry.name, entry.fingerprint.etag if entry.fingerprint else GONE)
         receipt = await self._apply(entry, known[1] if known else None)
+        if receipt.etag:
+            context.ours.sent(entry.name, receipt.etag)
         if not await holds(context, entry, receipt):
             detail = "the external store holds something else"
             await self._defer(entry, OutageError(OutageKind.BROKEN, detail, in_doubt=True))

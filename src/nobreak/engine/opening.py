@@ -11,6 +11,7 @@ from nobreak.engine.doubts import Doubts
 from nobreak.engine.drivers import open_external
 from nobreak.engine.journal_file import open_database
 from nobreak.engine.link import Link
+from nobreak.engine.ours import Ours
 from nobreak.engine.presence import present
 from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import EventKind, Reporter
@@ -82,6 +83,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             reporter=reporter,
             diverts=DivertNews(reporter),
             room=room,
+            ours=Ours(),
             writes=settings.writes,
             now=time.time,
         )

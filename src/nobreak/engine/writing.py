@@ -16,10 +16,13 @@ from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
 from nobreak.engine.late import AnyAttempt, LateAttempts
+from nobreak.engine.ours import GONE
 from nobreak.engine.outside import NewObject, delete_outside, fill, put_outside
 from nobreak.errors import (
+    LocalStoreError,
     NobreakError,
     NotFoundError,
+    OutOfSpaceError,
     OvertakenError,
     PreconditionFailedError,
     UndecidedError,
@@ -69,6 +72,7 @@ class Writing:
                 await attempt.abandon()
                 raise
             attributes = new.complete
+            context.ours.sent(name, fingerprint.etag)
             outcome = await self._outcome(name, attempt, spool)
             step = after(Operation.PUT, outcome)
             if step is Next.ACKNOWLEDGE:
@@ -149,6 +153,7 @@ class Writing:
         known = context.catalog.get(name)
         with self._doubts.about(name, fenced=precondition is not None):
             receipt = known[1] if known else None
+            context.ours.sent(name, GONE)
             attempt = Attempt(delete_outside(context, name, receipt, precondition))
             outcome = await self._outcome(name, attempt, None)
             step = after(Operation.DELETE, outcome)
@@ -160,11 +165,20 @@ class Writing:
                 await self._divert(draft, outcome, attempt, None, seen)
                 return {}
             if known or context.index.follows(name.bucket):
-                await context.catalog.remove(name)
+                await self._forget(name, precondition)
             else:
                 context.catalog.remove_soon(name)  # a PUT before it may not be written down yet
             self._check_not_overtaken(name, precondition)
             return attempt.result.said if attempt.result else {}
+
+    async def _forget(self, name: ObjectName, precondition: Precondition | None) -> None:
+        """The external store has deleted it: that stands, even if the catalog can't be told."""
+        try:
+            await self._context.catalog.remove(name)
+        except (LocalStoreError, OutOfSpaceError):
+            if precondition is not None:
+                raise  # its rivals look at the catalog
+            self._context.index.missed(name.bucket)
 
     async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:
         """Take a DELETE into the journal."""
@@ -268,6 +282,7 @@ class Writing:
         context, name = self._context, new.name
         modified = datetime.fromtimestamp(context.now(), UTC)
         etag = receipt.etag or fingerprint.etag
+        context.ours.sent(name, etag)
         info = ObjectInfo(name, fingerprint.size, etag, modified, attributes, said=receipt.said)
         traits = context.external.traits
         if traits.keeps_attributes and not traits.chooses_names and new.precondition is None:

@@ -306,6 +306,9 @@ class Index(Protocol):
     def is_complete(self, bucket: str) -> bool:
         """Whether the catalog holds every object of this bucket."""
 
+    def missed(self, bucket: str) -> None:
+        """A change could not be written down: the disk is full, or fails. Said when it can be."""
+
     def follows(self, bucket: str) -> bool:
         """Whether this bucket was ever to be scanned: then no change of it may be missed."""
 
