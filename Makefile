@@ -8,7 +8,7 @@ CLIENTS := .venv-clients
 CLIENTS_READY := $(CLIENTS)/.ready
 PIN := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade
 
-.PHONY: help setup demo test fuzz clients check format bench lock docs clean
+.PHONY: faults help setup demo test fuzz clients check format bench lock docs clean
 
 help: ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,11 @@ check: $(READY) ## lint, format, types
 format: $(READY) ## let ruff format and fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+faults: $(READY) ## every fault on real processes; writes the table of docs/guarantees.md (15 minutes)
+	@rm -f build/faults.jsonl && mkdir -p build
+	-@FAULTS=all FAULT_REPORTS=$(CURDIR)/build/faults.jsonl $(BIN)/python -m pytest tests/faults $(ARGS)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.faults.table build/faults.jsonl docs/guarantees.md
 
 bench: $(READY) ## ratios against named rivals, and the journal at a million entries
 	@$(BIN)/python bench/s3.py $(ARGS)
