@@ -8,7 +8,7 @@ CLIENTS := .venv-clients
 CLIENTS_READY := $(CLIENTS)/.ready
 PIN := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade
 
-.PHONY: faults help setup demo test fuzz clients check format bench lock docs clean
+.PHONY: faults help setup demo test sim fuzz clients check format bench lock docs clean
 
 help: ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ clients: $(READY) $(CLIENTS_READY) ## real S3 clients through an outage (ARGS="-
 $(CLIENTS_READY): requirements/clients.lock requirements/clients-fsspec.lock tests/clients/node/package-lock.json scripts/clients.sh
 	@PYTHON="$(PYTHON)" CLIENTS="$(CLIENTS)" sh scripts/clients.sh
 	@touch $(CLIENTS_READY)
+
+sim: $(READY) ## 10,000 scenarios under a virtual clock (ARGS="--seed 7" plays one again)
+	@PYTHONPATH=. $(BIN)/python -m tests.sim $(ARGS)
 
 check: $(READY) ## lint, format, types
 	@$(BIN)/ruff check .
