@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Any
 
+import pytest
 from tests.support.net import eventually
 from tests.support.outage import BUCKET, Outage, Shop
 
@@ -298,13 +299,14 @@ async def test_a_twin_that_the_server_lost_costs_nothing_but_a_second_transfer(o
     await checked(outage.direct, upload)
 
 
+@pytest.mark.parametrize("outage", [{"NOBREAK_DIVERT_AFTER": "0.7"}], indirect=True)
 async def test_a_completion_in_doubt_is_finished_here(outage, monkeypatch):
     """I4, I5: S3 may take minutes to answer, or break off in the middle."""
     original = S3Uploads.complete
 
     async def slowly(self: S3Uploads, *arguments: Any) -> Any:
         became = await original(self, *arguments)
-        await asyncio.sleep(4)
+        await asyncio.sleep(2.5)
         return became
 
     monkeypatch.setattr(S3Uploads, "complete", slowly)
