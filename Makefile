@@ -24,7 +24,7 @@ demo: $(READY) ## the main job on a real server: outage, recovery, proof (ARGS="
 
 test: $(READY) ## all tests (ARGS="-k journal")
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh --test-packages
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 fuzz: $(READY) ## throw odd requests at the S3 front for minutes (ARGS="-k xml")
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/integration/test_s3_fuzz.py --timeout 1800 $(ARGS)

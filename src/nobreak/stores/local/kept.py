@@ -17,6 +17,9 @@ from nobreak.stores.local.spool import CHUNK
 from nobreak.stores.local.verified import Verified
 from nobreak.words import Fingerprint
 
+AT_ONCE = 1024 * 1024
+"""A body of up to so many bytes is read in one piece: damage shows before an answer begins."""
+
 
 class KeptBytes(Protocol):
     """A `Body` for the drivers that can be checked. Close it."""
@@ -80,9 +83,9 @@ class KeptReader:
         if not whole and start < end and self._descriptor is not None:
             await self._verified.check(self._descriptor, self._fingerprint)
         digest = hashlib.md5(usedforsecurity=False)
-        at = start
+        at, step = start, CHUNK if self.size > AT_ONCE else AT_ONCE
         while at < end:
-            chunk = await self._read(at, min(end, at + CHUNK))
+            chunk = await self._read(at, min(end, at + step))
             if not chunk:
                 raise CorruptBodyError("the file ends too early")
             at += len(chunk)
