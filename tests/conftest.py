@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from nobreak.demo import seaweed as seaweed_module
 from nobreak.demo.seaweed import SeaweedServer
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.external.s3 import S3Store
@@ -17,6 +18,15 @@ pytest.register_assert_rewrite("tests.contract", "tests.support")
 hypothesis.settings.register_profile("shared", deadline=None)  # this machine may be busy
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_our_own() -> None:
+    """Tests side by side: nobody takes the ports of a server that another one has just killed."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    span = (seaweed_module.HIGHEST_PORT - seaweed_module.LOWEST_PORT) // 4
+    seaweed_module.LOWEST_PORT += span * (int(worker) % 4)
+    seaweed_module.HIGHEST_PORT = seaweed_module.LOWEST_PORT + span
 
 
 @pytest.fixture(scope="session")

@@ -122,6 +122,19 @@ async def test_buckets_are_made_listed_and_deleted_in_an_outage(outage):
     assert found["KeyCount"] == 20
 
 
+async def test_a_bucket_that_others_made_is_there_once_it_was_used(outage):
+    """I2: also when the list of buckets was read before."""
+    await eventually(outage.nobreak._opened._opened.buckets.are_all)
+    await outage.direct.call("create_bucket", Bucket="by-others")
+    await outage.direct.call("put_object", Bucket="by-others", Key="k", Body=b"x")
+    assert await outage.front.read("k", Bucket="by-others") == b"x"
+    await outage.begin()
+    await outage.front.call("put_object", Bucket="by-others", Key="new", Body=b"y")
+    assert (await outage.front.code_of("get_object", Bucket="by-others", Key="k"))[0] == 503
+    await outage.end()
+    assert await outage.direct.read("new", Bucket="by-others") == b"y"
+
+
 async def test_what_cannot_be_answered_truthfully_in_an_outage_is_slow_down_at_once(outage):
     """I2, I5."""
     await outage.front.call("put_object", Key="there", Body=b"x")

@@ -126,6 +126,7 @@ class Writing:
         assert fingerprint is not None, "a PUT has a fingerprint"  # noqa: S101
         context, seen = self._context, self._seen(name)
         with self._doubts.about(name, fenced=precondition is not None):
+            context.ours.sent(name, fingerprint.etag)
             attempt = Attempt(work)
             outcome = await self._outcome(name, attempt, None)
             step = after(Operation.PUT, outcome)

@@ -35,6 +35,7 @@ class BucketOperations:
         self._forwarding = nobreak.forwarding
         self._passing = passing
         self._region = nobreak.settings.external.region
+        self._learned: set[str] = set()
 
     async def list(self, request: S3Request, visible: Callable[[str], bool] | None) -> Answer:
         """ListBuckets; `visible` says which of them the identity may see, None: all of them."""
@@ -73,6 +74,7 @@ class BucketOperations:
         if self._forwarding.possible and not self._buckets.has_pending(bucket):
             answer = await self._passing.on(request, body)
             if answer.status < FIRST_REFUSAL:
+                self._learned.discard(bucket)
                 await self._buckets.note_deleted(bucket)
             return answer
         self._require(bucket)
@@ -96,6 +98,15 @@ class BucketOperations:
             return await self._passing.on(request, body)
         self._require(bucket)
         return xml_answer(bucket_location(self._region))
+
+    async def learn(self, bucket: str) -> None:
+        """The external store has just served something in it: it is there, whoever made it (I2)."""
+        if bucket in self._learned or not self._forwarding.possible:
+            return
+        if self._buckets.pending(bucket) is None:
+            if self._buckets.presence(bucket) is Presence.GONE:
+                await self._buckets.note_made(bucket)
+            self._learned.add(bucket)
 
     def check(self, bucket: str) -> None:
         """Refuse what concerns a bucket that is known not to be. Raises `S3Error`."""

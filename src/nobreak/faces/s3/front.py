@@ -30,6 +30,7 @@ METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
 
 
+REDIRECT = 300
 ON_BUCKETS = frozenset(
     {
         Operation.CREATE_BUCKET,
@@ -118,7 +119,10 @@ class Front:
             self._buckets.check(request.bucket)
         unknown = self._list_there if may_list(request) else self._pass_on
         handler = self._handlers.get(operation, unknown)
-        return await handler(request, incoming)
+        answer = await handler(request, incoming)
+        if request.bucket is not None and operation not in ON_BUCKETS and answer.status < REDIRECT:
+            await self._buckets.learn(request.bucket)
+        return answer
 
     def _check_allowed(self, access_key: str, operation: Operation, request: S3Request) -> None:
         """What an identity may do. Of an operation that we don't know, only that it may write."""
