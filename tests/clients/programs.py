@@ -42,19 +42,20 @@ class Program:
 
     async def run(self, *arguments: str | Path, stdin: Path | None = None) -> bytes:
         """Run the program; what it printed. Raises `Failed`."""
-        process = await asyncio.create_subprocess_exec(
-            str(self._program),
-            *map(str, arguments),
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self._place.folder),
-                "LANG": "C.UTF-8",
-                **self.environment(),
-            },
-            stdin=(stdin or Path(os.devnull)).open("rb"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        with (stdin or Path(os.devnull)).open("rb") as source:
+            process = await asyncio.create_subprocess_exec(
+                str(self._program),
+                *map(str, arguments),
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(self._place.folder),
+                    "LANG": "C.UTF-8",
+                    **self.environment(),
+                },
+                stdin=source,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
         try:
             async with asyncio.timeout(PATIENCE):
                 out, err = await process.communicate()
