@@ -105,11 +105,15 @@ class Scenario:
                 world.server.thaw()
 
     async def _choose(self, override: Override) -> None:
-        for process in self.processes:
-            if process.engine is not None and not process.frozen:
-                with suppress(NobreakError):
+        """A person keeps trying until some process answers: a choice is always taken back."""
+        while True:
+            for process in self.processes:
+                if process.engine is None or process.frozen:
+                    continue
+                with suppress(NobreakError, ConnectionResetError):
                     await self._inside(process, process.engine.choose(override, "a person"))
-                return
+                    return
+            await asyncio.sleep(0.5)
 
     async def _hit(self, process: Process, fault: Fault) -> None:
         if process.gone.is_set():
@@ -140,6 +144,7 @@ class Scenario:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             task.cancel()
+            task.add_done_callback(_heard)
             raise
         finally:
             gone.cancel()
@@ -218,6 +223,12 @@ class Scenario:
             last = Seen(-1, False, held[0] if held else None, end, end)
             if not explainable([*self.history[key], last]):
                 self.verdict.wrong.append(f"no order explains what was seen of {key!r}")
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Its client has gone: nobody else asks what came of it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _work(store: Store, op: Op, value: bytes | None) -> Any:
