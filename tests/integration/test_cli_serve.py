@@ -43,6 +43,9 @@ async def monitors(cli: Cli, *pids: int) -> list[str]:
 
 async def test_serve_monitors_answers_and_ends_within_seconds_of_sigterm(cli):
     server = await cli.serve()
+    async with asyncio.timeout(10):
+        while (await status(cli))["monitor"]["last_ok"] is None:
+            await asyncio.sleep(0.1)
     api = await got(cli, "/api/storage-status")
     shown = await status(cli)
     for document in (api, shown):
