@@ -62,9 +62,10 @@ async def _nobreak(
     name: str, folder: Path, server: SeaweedServer, stack: contextlib.AsyncExitStack
 ) -> Setup:
     (port,) = pick_ports(1)
+    patient = {"NOBREAK_DIVERT_AFTER": "30"}  # a server at its limit is no outage here
     local = {"USE_EXTERNAL_STORAGE": "false"} if name.endswith("local") else {}
     listen = {"NOBREAK_S3_LISTEN": f"{HOST}:{port}", "NOBREAK_ENV_FILE": os.devnull}
-    process = NobreakProcess(folder, server, {**local, **listen})
+    process = NobreakProcess(folder, server, {**patient, **local, **listen})
     stack.push_async_callback(process.kill)
     await process.start()
     return Setup(name, f"{HOST}:{port}", Process(process.pid))
