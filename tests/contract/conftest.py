@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from nobreak.stores.interfaces import Board, Catalog, Index, Journal, KnownBuckets
+from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.known import Index, KnownBuckets
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog

@@ -11,7 +11,8 @@ from nobreak.engine.throttled import DiskNews, DivertNews
 from nobreak.reporting.events import Reporter
 from nobreak.settings.model import WriteSettings
 from nobreak.stores.external.base import ExternalStore
-from nobreak.stores.interfaces import Board, Catalog, Index, Journal, KnownBuckets
+from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.known import Index, KnownBuckets
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.uploads import OpenUploads, Uploads
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from nobreak.engine.modes import after_crash
 from nobreak.engine.presence import find_the_dead
-from nobreak.stores.interfaces import Board, Index
+from nobreak.stores.interfaces import Board
+from nobreak.stores.known import Index
 
 
 async def note_the_dead(data_dir: Path, index: Index, board: Board) -> None:

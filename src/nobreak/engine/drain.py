@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from nobreak.core.pace import Pace, retry_in
 from nobreak.core.routing import Link
+from nobreak.engine.buckets import Buckets
 from nobreak.engine.clock import Clock
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
@@ -26,7 +26,7 @@ from nobreak.errors import (
     RefusedError,
 )
 from nobreak.reporting.events import EventKind
-from nobreak.words import BucketInfo, Entry, EntryKind, EntryState, ObjectName, Receipt
+from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
 
 LOOK_EVERY = 0.1
 """How often an idle drain looks for work (seconds)."""
@@ -77,8 +77,7 @@ class Drain:
             bucket = self._context.writes.bucket
             await self._context.external.ensure_bucket(bucket)
             if self._context.buckets.get(bucket) is None:
-                now = datetime.fromtimestamp(self._context.now(), UTC)
-                await self._context.buckets.add(BucketInfo(bucket, now))
+                await Buckets(self._context).note_made(bucket)
         except OutageError:
             return False
         except RefusedError:

@@ -14,7 +14,7 @@ from nobreak.engine.context import Context
 from nobreak.errors import ExternalError, NotFoundError, RefusedError, UnavailableError
 from nobreak.stores.external.probes import CANARY_PREFIX
 from nobreak.stores.external.s3 import S3Store
-from nobreak.stores.interfaces import Indexed
+from nobreak.stores.known import Indexed
 from nobreak.words import ObjectInfo, ObjectName
 
 LOOK_EVERY = 1.0

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+REDIRECT = 300
 XML = "application/xml"
 
 
@@ -17,6 +18,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | AsyncIterator[bytes] = b""
     close: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it says that what was asked for was done."""
+        return self.status < REDIRECT
 
 
 def xml_answer(body: bytes, status: int = 200) -> Answer:

@@ -7,7 +7,7 @@ from nobreak.engine.buckets import AWAY, Presence
 from nobreak.errors import OutageError, UnavailableError
 from nobreak.faces.s3.answer import Answer, xml_answer
 from nobreak.faces.s3.incoming import Incoming
-from nobreak.faces.s3.list_request import read_number
+from nobreak.faces.s3.list_request import ours, read_number
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.faces.s3.tokens import read_token, write_token
@@ -15,7 +15,7 @@ from nobreak.faces.s3.xml_in import read_bucket_configuration
 from nobreak.faces.s3.xml_out import Bucket, bucket_location, list_buckets
 
 MOST = 10_000
-OK, NO_CONTENT, FIRST_REFUSAL = 200, 204, 300
+OK, NO_CONTENT = 200, 204
 DEFAULT_REGION = "us-east-1"
 PLAIN = frozenset({"", "private"})
 SPECIAL = (
@@ -41,7 +41,8 @@ class BucketOperations:
         """ListBuckets; `visible` says which of them the identity may see, None: all of them."""
         if visible is None and self._forwarding.possible and not self._buckets.holds_any():
             return await self._passing.on(request, Incoming.of(b""))
-        prefix, after = request.argument("prefix") or "", _place_of(request)
+        prefix, token = request.argument("prefix") or "", request.argument("continuation-token")
+        after = ours(read_token(token)) if token else ""
         most = read_number(request, "max-buckets", MOST)
         found = [
             Bucket(each.name, each.created)
@@ -50,20 +51,20 @@ class BucketOperations:
             and each.name > after
             and (visible is None or visible(each.name))
         ]
-        token = write_token(found[most - 1].name) if len(found) > most > 0 else None
-        return xml_answer(list_buckets(found[:most], prefix=prefix, token=token))
+        following = write_token(found[most - 1].name) if len(found) > most > 0 else None
+        return xml_answer(list_buckets(found[:most], prefix=prefix, token=following))
 
     async def create(self, request: S3Request, body: Incoming) -> Answer:
         """CreateBucket: journalled like a write when the external store can't be had."""
         bucket = _bucket_of(request)
         content = await body.whole()
         region = read_bucket_configuration(content)
-        if self._forwarding.possible and self._buckets.pending(bucket) is None:
+        if self._asks_external(bucket):
             try:
                 answer = await self._passing.on(request, Incoming.of(content))
             except OutageError as error:
                 return await self._make(bucket, region, request, doubtful=error.in_doubt)
-            if answer.status < FIRST_REFUSAL:
+            if answer.succeeded:
                 await self._buckets.note_made(bucket)
             return answer
         return await self._make(bucket, region, request, doubtful=False)
@@ -73,7 +74,7 @@ class BucketOperations:
         bucket = _bucket_of(request)
         if self._forwarding.possible and not self._buckets.has_pending(bucket):
             answer = await self._passing.on(request, body)
-            if answer.status < FIRST_REFUSAL:
+            if answer.succeeded:
                 self._learned.discard(bucket)
                 await self._buckets.note_deleted(bucket)
             return answer
@@ -86,7 +87,7 @@ class BucketOperations:
     async def head(self, request: S3Request, body: Incoming) -> Answer:
         """HeadBucket."""
         bucket = _bucket_of(request)
-        if self._forwarding.possible and self._buckets.pending(bucket) is None:
+        if self._asks_external(bucket):
             return await self._passing.on(request, body)
         self._require(bucket)
         return Answer(OK, {"x-amz-bucket-region": self._region})
@@ -94,25 +95,29 @@ class BucketOperations:
     async def location(self, request: S3Request, body: Incoming) -> Answer:
         """GetBucketLocation."""
         bucket = _bucket_of(request)
-        if self._forwarding.possible and self._buckets.pending(bucket) is None:
+        if self._asks_external(bucket):
             return await self._passing.on(request, body)
         self._require(bucket)
         return xml_answer(bucket_location(self._region))
 
     async def learn(self, bucket: str) -> None:
         """The external store has just served something in it: it is there, whoever made it (I2)."""
-        if bucket in self._learned or not self._forwarding.possible:
+        if bucket in self._learned or not self._asks_external(bucket):
             return
-        if self._buckets.pending(bucket) is None:
-            if self._buckets.presence(bucket) is Presence.GONE:
-                await self._buckets.note_made(bucket)
-            self._learned.add(bucket)
+        if self._buckets.presence(bucket) is Presence.GONE:
+            await self._buckets.note_made(bucket)
+        self._learned.add(bucket)
 
     def check(self, bucket: str) -> None:
         """Refuse what concerns a bucket that is known not to be. Raises `S3Error`."""
-        here = not self._forwarding.possible or self._buckets.pending(bucket) is not None
-        if here and self._buckets.presence(bucket) is Presence.GONE:
+        if self._asks_external(bucket):
+            return
+        if self._buckets.presence(bucket) is Presence.GONE:
             raise S3Error("NoSuchBucket", extra={"BucketName": bucket})
+
+    def _asks_external(self, bucket: str) -> bool:
+        """Whether the external store may be asked, and the journal has nothing to say of it."""
+        return self._forwarding.possible and self._buckets.pending(bucket) is None
 
     async def _make(
         self, bucket: str, region: str | None, request: S3Request, *, doubtful: bool
@@ -152,14 +157,3 @@ def _bucket_of(request: S3Request) -> str:
     if request.bucket is None:
         raise S3Error("InvalidURI")
     return request.bucket
-
-
-def _place_of(request: S3Request) -> str:
-    token = request.argument("continuation-token")
-    if not token:
-        return ""
-    place = read_token(token)
-    if place is None:
-        message = "The continuation token is not one of ours."
-        raise S3Error("InvalidArgument", message, extra={"ArgumentName": "continuation-token"})
-    return place

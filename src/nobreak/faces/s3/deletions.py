@@ -32,7 +32,7 @@ class Deletions:
         bucket = request.bucket or ""
         if any(each.version for each in asked.objects):
             names = tuple(ObjectName(bucket, each.key) for each in asked.objects)
-            return await self._passing.on(request, body, changes=names, content=content)
+            return await self._passing.on(request, Incoming.of(content), changes=names)
         deletions = await self._delete_all(bucket, asked.objects)
         return xml_answer(delete_result(deletions, quiet=asked.quiet))
 

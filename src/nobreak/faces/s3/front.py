@@ -30,7 +30,6 @@ METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 Handler = Callable[[S3Request, Incoming], Awaitable[Answer]]
 
 
-REDIRECT = 300
 ON_BUCKETS = frozenset(
     {
         Operation.CREATE_BUCKET,
@@ -115,13 +114,14 @@ class Front:
         incoming = Incoming(decoder, body, content_length)
         if operation is Operation.LIST_BUCKETS:
             return await self._buckets.list(request, self._keys.visible(verified.access_key))
-        if request.bucket is not None and operation not in ON_BUCKETS:
-            self._buckets.check(request.bucket)
+        bucket = None if operation in ON_BUCKETS else request.bucket
+        if bucket is not None:
+            self._buckets.check(bucket)
         unknown = self._list_there if may_list(request) else self._pass_on
         handler = self._handlers.get(operation, unknown)
         answer = await handler(request, incoming)
-        if request.bucket is not None and operation not in ON_BUCKETS and answer.status < REDIRECT:
-            await self._buckets.learn(request.bucket)
+        if bucket is not None and answer.succeeded:
+            await self._buckets.learn(bucket)
         return answer
 
     def _check_allowed(self, access_key: str, operation: Operation, request: S3Request) -> None:

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nobreak.faces.s3.folding import MAX_KEYS, Fold
 from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.faces.s3.tokens import Place, read_place
 
+T = TypeVar("T")
 _NUMBER = re.compile("[0-9]{1,10}")
 _LARGEST = 2**31 - 1
 
@@ -37,7 +39,7 @@ def read_list_request(request: S3Request) -> ListRequest:
     marker = request.argument("marker") if version == 1 else None
     start_after = request.argument("start-after") if version == 2 else None  # noqa: PLR2004 - S3's
     token = request.argument("continuation-token") if version == 2 else None  # noqa: PLR2004 - S3's
-    place = None if token is None else _place_of(token)
+    place = None if token is None else ours(read_place(token))
     return ListRequest(
         bucket=request.bucket or "",
         version=version,
@@ -76,8 +78,8 @@ def read_encoding(request: S3Request) -> bool:
     return wanted == "url"
 
 
-def _place_of(token: str) -> Place:
-    place = read_place(token)
+def ours(place: T | None) -> T:
+    """What a continuation token of ours stands for. Raises `S3Error` when it is none."""
     if place is None:
         message = "The continuation token is not one of ours."
         raise S3Error("InvalidArgument", message, extra={"ArgumentName": "continuation-token"})

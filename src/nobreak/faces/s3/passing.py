@@ -48,7 +48,6 @@ OF_THE_SENDER = frozenset(
 )
 """Headers that belong to the client's signature and framing: both are made anew."""
 SIGNATURE_V2 = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
-REDIRECT = 300
 UNSENT = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 COPY_SOURCE = "x-amz-copy-source"
 ASKS_OF_SOURCE = ("x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match")
@@ -67,15 +66,14 @@ class Passing:
         *,
         of_object: bool = False,
         changes: Sequence[ObjectName] = (),
-        content: bytes | None = None,
     ) -> Answer:
         """The external store's own answer. Raises `UnavailableError`, `OutageError`.
 
         `of_object`: what answers anything but an object, or a refusal, is no S3 server. A write is
         answered only when the catalog has been told of it. `changes`: further objects whose bytes
-        it may change. `content`: the body, if it was read.
+        it may change.
         """
-        sending = self._sent(request, body, content, changes, of_object=of_object)
+        sending = self._sent(request, body, changes, of_object=of_object)
         effect = effect_of(request)
         if effect is Effect.NONE:
             return answer_of(await sending)
@@ -90,7 +88,7 @@ class Passing:
         except asyncio.CancelledError:
             self._forwarding.later(changed(sure=False))
             raise
-        if answer.status < REDIRECT:
+        if answer.succeeded:
             await changed(sure=True)
         return answer
 
@@ -98,7 +96,6 @@ class Passing:
         self,
         request: S3Request,
         body: Incoming,
-        content: bytes | None,
         changes: Sequence[ObjectName],
         *,
         of_object: bool,
@@ -108,8 +105,9 @@ class Passing:
         if request.method not in UNSENT:
             framed = "transfer-encoding" in request.headers
             if body.size == 0 or (body.size is None and not framed):
-                content = await body.whole()
-            data = body.chunks() if content is None else content
+                data = await body.whole()
+            else:
+                data = body.chunks()
             if body.size is not None:
                 headers["content-length"] = str(body.size)
         self._ask_source_as_theirs(headers)

@@ -1,4 +1,4 @@
-"""The known buckets in SQLite. What this promises stands in `nobreak.stores.interfaces.KnownBuckets`."""
+"""The known buckets in SQLite. What this promises stands in `nobreak.stores.known.KnownBuckets`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import apsw
 
 from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.marks import forget_bucket
 from nobreak.words import BucketInfo
 
 CHANGED = "UPDATE bucket_list SET version = version + 1"
 
 
 class SqliteBuckets:
-    """See `nobreak.stores.interfaces.KnownBuckets`."""
+    """See `nobreak.stores.known.KnownBuckets`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,13 +65,7 @@ def remove_bucket(writer: apsw.Connection, name: str) -> None:
     """A bucket was deleted, and with it all that was known of its objects."""
     writer.execute("DELETE FROM known_bucket WHERE name = ?", (name,))
     writer.execute(CHANGED)
-    for table, column in (
-        ("bucket", "name"),
-        ("touched", "bucket"),
-        ("unsure", "bucket"),
-        ("object", "bucket"),
-    ):
-        writer.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))
+    forget_bucket(writer, name)
 
 
 def _info(row: tuple[str, float]) -> BucketInfo:

@@ -1,6 +1,6 @@
 """The index in SQLite: which buckets the catalog holds every object of.
 
-What it promises stands in `nobreak.stores.interfaces.Index`. A scan marks the rows that it saw with
+What it promises stands in `nobreak.stores.known.Index`. A scan marks the rows that it saw with
 its number; what live writes touched meanwhile is noted by `marks.touch` and left alone by the scan.
 """
 
@@ -11,9 +11,9 @@ from typing import cast
 
 import apsw
 
-from nobreak.stores.interfaces import Indexed
+from nobreak.stores.known import Indexed
 from nobreak.stores.sqlite.database import Database
-from nobreak.stores.sqlite.marks import distrust, looked
+from nobreak.stores.sqlite.marks import distrust, forget_bucket, looked
 from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, prefix_end
 from nobreak.words import ObjectInfo, ObjectName
 
@@ -38,7 +38,7 @@ CHANGED = (
 
 
 class SqliteIndex:
-    """See `nobreak.stores.interfaces.Index`."""
+    """See `nobreak.stores.known.Index`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -171,12 +171,7 @@ class SqliteIndex:
         await self._database.write(work)
 
     async def forget(self, bucket: str) -> None:
-        def work(writer: apsw.Connection) -> None:
-            writer.execute("DELETE FROM bucket WHERE name = ?", (bucket,))
-            for table in ("touched", "unsure", "object"):
-                writer.execute(f"DELETE FROM {table} WHERE bucket = ?", (bucket,))
-
-        await self._database.write(work)
+        await self._database.write(lambda writer: forget_bucket(writer, bucket))
 
 
 def _doubt(writer: apsw.Connection, bucket: str | None) -> None:

@@ -44,3 +44,10 @@ def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -
         kept, modified = attributes_text(info.attributes), info.modified.timestamp()
         writer.execute(REPLACE, (*of, info.size, info.etag, kept, modified, info.etag))
     return True
+
+
+def forget_bucket(writer: apsw.Connection, bucket: str) -> None:
+    """The bucket is gone: nothing of its objects is known any more, nor is it to be scanned."""
+    writer.execute("DELETE FROM bucket WHERE name = ?", (bucket,))
+    for table in ("touched", "unsure", "object"):
+        writer.execute(f"DELETE FROM {table} WHERE bucket = ?", (bucket,))

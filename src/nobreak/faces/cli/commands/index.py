@@ -14,7 +14,7 @@ from nobreak.faces.cli.output import as_json_text, json_option, remark, say
 from nobreak.faces.cli.session import with_nobreak
 from nobreak.faces.cli.texts import said
 from nobreak.printable import printable
-from nobreak.stores.interfaces import Indexed
+from nobreak.stores.known import Indexed
 
 SHOW_EVERY = 2.0
 """How often progress is shown (seconds)."""
