@@ -21,6 +21,8 @@ from nobreak.words import BucketInfo, Entry, EntryKind, ObjectName
 PAGE = 1000
 READ_EVERY = 60.0
 """How often the leader reads the list of buckets: others make some, too (seconds)."""
+OVERTAKEN_FOR = 0.5
+"""When it is read again after a change came between (seconds)."""
 AWAY = "the external store is away, and only it knows this bucket"
 
 
@@ -139,13 +141,15 @@ class BucketReader:
             await asyncio.Event().wait()
             return
         while True:
-            await self._read(external)
-            await asyncio.sleep(READ_EVERY)
+            overtaken = not await self._read(external)
+            await asyncio.sleep(OVERTAKEN_FOR if overtaken else READ_EVERY)
 
-    async def _read(self, external: S3Store) -> None:
+    async def _read(self, external: S3Store) -> bool:
+        """False: a bucket was made or deleted meanwhile, and the list is not to be believed."""
         known = self._context.buckets
         while self._context.link.state() is not Link.OPEN:
             await asyncio.sleep(0.5)
         with suppress(ExternalError):  # who may not list them, can't be told of them in an outage
             version = known.version()
-            await known.replace(await external.list_buckets(), version, self._context.now())
+            return await known.replace(await external.list_buckets(), version, self._context.now())
+        return True

@@ -7,7 +7,7 @@ from functools import partial
 from nobreak.engine.forwarding import Forwarded, Forwarding
 from nobreak.errors import OutageError
 from nobreak.faces.s3.addressing import read_copy_source
-from nobreak.faces.s3.answer import Answer
+from nobreak.faces.s3.answer import REDIRECT, Answer
 from nobreak.faces.s3.effects import Effect, effect_of, objects_changed
 from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.incoming import Incoming
@@ -76,7 +76,9 @@ class Passing:
         sending = self._sent(request, body, changes, of_object=of_object)
         effect = effect_of(request)
         if effect is Effect.NONE:
-            return answer_of(await sending)
+            sent = await sending
+            # A refusal is small, and one that breaks off is better an honest 503.
+            return answer_of(sent) if sent.status < REDIRECT else await in_memory(sent)
         name = ObjectName(request.bucket or "", request.key or "")
         gone = effect is Effect.BUCKET_GONE
         changed = partial(self._forwarding.changed, name, changes, gone=gone)
