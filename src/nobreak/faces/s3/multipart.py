@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
 from nobreak.app import Nobreak
-from nobreak.engine.uploads import request_digest
+from nobreak.engine.completing import request_digest
 from nobreak.errors import OutageError, UnavailableError, UnsupportedError
 from nobreak.faces.s3.addressing import read_copy_source
 from nobreak.faces.s3.answer import Answer, xml_answer
