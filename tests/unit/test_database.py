@@ -274,3 +274,31 @@ async def test_what_is_no_journal_is_refused_in_one_line(tmp_path):
 async def test_what_is_remembered_soon_comes_with_one_of_the_next_commits(database, path):
     database.write_soon(add("soon"), pytest.fail)
     await eventually(lambda: reasons(path) == ["soon"])
+
+
+async def test_a_glance_serves_one_turn_of_the_loop_and_no_more(database, path):
+    """I2, I6: what another process has committed is seen by everything that is asked for after it."""
+    before = database.glance()
+    other = apsw.Connection(str(path))
+    other.execute(REASON, ("elsewhere",))
+    assert database.glance() == before
+    await asyncio.sleep(0)
+    assert database.glance() != before
+    other.close()
+
+
+async def test_who_waited_for_a_write_never_reads_what_was_remembered_before_it(database, path):
+    """I2: many readers keep a look alive in each turn of the loop, and none of it outlives the write."""
+    looking = True
+
+    async def keep_looking():
+        while looking:
+            database.unchanged("reasons", lambda: reasons(path))
+            await asyncio.sleep(0)
+
+    lookers = [asyncio.ensure_future(keep_looking()) for _ in range(20)]
+    for number in range(200):
+        await database.write(add(str(number)))
+        assert len(database.unchanged("reasons", lambda: reasons(path))) == number + 1
+    looking = False
+    await asyncio.gather(*lookers)

@@ -27,13 +27,11 @@ class SqliteBoard:
         self._database = database
         self._row: tuple[object, ...] | None = None
         self._notice = Notice()
-        self._version = -1
 
     def read(self) -> Notice:
-        _entries, version = self._database.glance()
-        if version == self._version:
-            return self._notice
-        self._version = version
+        return self._database.unchanged(READ, self._look_up)
+
+    def _look_up(self) -> Notice:
         (row,) = self._database.read(READ)
         if row != self._row:
             self._row, self._notice = row, _notice_from(row)

@@ -9,6 +9,8 @@ from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.marks import forget_bucket
 from nobreak.words import BucketInfo
 
+GET = "SELECT name, created FROM known_bucket WHERE name = ?"
+ARE_ALL = "SELECT 1 FROM bucket_list WHERE read_at IS NOT NULL"
 CHANGED = "UPDATE bucket_list SET version = version + 1"
 
 
@@ -19,15 +21,18 @@ class SqliteBuckets:
         self._database = database
 
     def get(self, name: str) -> BucketInfo | None:
-        rows = self._database.read("SELECT name, created FROM known_bucket WHERE name = ?", (name,))
-        return _info(rows[0]) if rows else None
+        def look_up() -> BucketInfo | None:
+            rows = self._database.read(GET, (name,))
+            return _info(rows[0]) if rows else None
+
+        return self._database.unchanged((GET, name), look_up)
 
     def all(self) -> Sequence[BucketInfo]:
         sql = "SELECT name, created FROM known_bucket ORDER BY name"
         return [_info(row) for row in self._database.read(sql)]
 
     def are_all(self) -> bool:
-        return bool(self._database.read("SELECT 1 FROM bucket_list WHERE read_at IS NOT NULL"))
+        return self._database.unchanged(ARE_ALL, lambda: bool(self._database.read(ARE_ALL)))
 
     def version(self) -> int:
         ((version,),) = self._database.read("SELECT version FROM bucket_list")

@@ -14,7 +14,8 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -34,6 +35,8 @@ BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
 SOON = 0.05
 """How long what nobody waits for is gathered before it is committed, with one fsync (seconds)."""
+REMEMBERED = 1000
+"""So much of what was looked up is remembered while the file does not change."""
 STEPS_BETWEEN_LOOKS = 10_000
 """How often a check of the whole file looks at the clock (steps of SQLite's machine)."""
 
@@ -68,6 +71,9 @@ class Database:
         self._reader = reader
         self._on_trouble = on_trouble
         self._closed = False
+        self._glanced: tuple[int, int] | None = None
+        self._found: dict[Hashable, Any] = {}
+        self._found_under = -1
         self._thread: threading.Thread | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         if writer is None:
@@ -112,10 +118,30 @@ class Database:
         """How many entries the journal has, and a number that differs after any change of the file.
 
         The cheapest look that sees what other processes have committed: what was read under the same
-        number is still so. Raises `LocalStoreError`.
+        number is still so. One look serves a whole turn of the event loop: whatever runs in that turn
+        was asked for before it, and who waits for a write hears of it in a later one. Raises
+        `LocalStoreError`.
         """
+        if self._glanced is not None:
+            return self._glanced
         ((entries,),) = self.read("SELECT entries FROM tally")
-        return entries, self._reader.data_version()
+        seen = entries, self._reader.data_version()
+        with suppress(RuntimeError):  # without a loop every look is its own
+            asyncio.get_running_loop().call_soon(self._look_again)
+            self._glanced = seen
+        return seen
+
+    def _look_again(self) -> None:
+        self._glanced = None
+
+    def unchanged(self, what: Hashable, look_up: Callable[[], T]) -> T:
+        """What `look_up` found for `what`, remembered while the file does not change."""
+        _entries, number = self.glance()
+        if number != self._found_under or len(self._found) >= REMEMBERED:
+            self._found_under, self._found = number, {}
+        if what not in self._found:
+            self._found[what] = look_up()
+        return cast("T", self._found[what])
 
     @property
     def identity(self) -> int:

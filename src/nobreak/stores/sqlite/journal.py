@@ -47,7 +47,6 @@ PAGE = (
 SEGMENTS = "SELECT file, size, md5, checksums FROM segment WHERE seq = ? ORDER BY number"
 FILES = "SELECT file FROM entry WHERE seq = ? UNION ALL SELECT file FROM segment WHERE seq = ?"
 NEEDS = "SELECT 1 FROM entry WHERE file = ? UNION ALL SELECT 1 FROM segment WHERE file = ? LIMIT 1"
-REMEMBERED = 1000
 INSERT = (
     "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
     "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -59,9 +58,6 @@ class SqliteJournal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._version = -1
-        self._newest: dict[ObjectName, Entry | None] = {}
-        """What was looked up under that version of the file."""
 
     async def append(self, draft: Draft, now: float) -> Appended:
         return await self._database.write(lambda writer: append_entry(writer, draft, now))
@@ -70,14 +66,8 @@ class SqliteJournal:
         decide(self._database.read, name, condition)
 
     def newest(self, name: ObjectName) -> Entry | None:
-        entries, version = self._database.glance()
-        if not entries:
-            return None
-        if version != self._version or len(self._newest) >= REMEMBERED:
-            self._version, self._newest = version, {}
-        if name not in self._newest:
-            self._newest[name] = self._look_up(name)
-        return self._newest[name]
+        entries, _number = self._database.glance()
+        return self._database.unchanged(name, lambda: self._look_up(name)) if entries else None
 
     def _look_up(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
@@ -97,7 +87,8 @@ class SqliteJournal:
         if not rows:
             return None
         file, inline = rows[0]
-        segments = self._database.read(SEGMENTS, (entry.seq,))
+        whole = file is not None or inline is not None
+        segments = [] if whole else self._database.read(SEGMENTS, (entry.seq,))
         return KeptBody(inline, file, tuple(map(segment_from, segments)))
 
     def ready(self, now: float, limit: int) -> Sequence[Entry]:
