@@ -32,16 +32,21 @@ QUICK = {
 
 @dataclass
 class Rig:
-    """One engine and what stands around it. `healthy` is what checks find."""
+    """One engine and what stands around it. `healthy` is what checks find.
 
-    settings: Settings
+    `edit` changes settings as an edit of the file does.
+    """
+
+    variables: dict[str, str]
     external: ScriptedStore
     told: Told = field(default_factory=Told)
     healthy: bool = True
+    settings: Settings = field(init=False)
     probe: ScriptedProbe = field(init=False)
     engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
+        self.settings = load_settings(self.variables)
         self.probe = ScriptedProbe(lambda: self.healthy)
 
     @property
@@ -55,6 +60,10 @@ class Rig:
         """What the external store really holds."""
         held = self.external.objects.get(self.name(key))
         return held[0] if held else None
+
+    def edit(self, **changed: str) -> None:
+        self.settings = load_settings({**self.variables, **changed})
+        Path(self.variables["NOBREAK_ENV_FILE"]).write_text("# edited\n")
 
     async def mode(self, mode: str) -> None:
         await eventually(lambda: self.engine.status()["current_mode"] == mode)
@@ -89,13 +98,12 @@ async def start(
             **environment,
         }
         (tmp_path / "env").touch()
-        settings = load_settings(variables)
-        rig = Rig(settings, external or ScriptedStore())
+        rig = Rig(variables, external or ScriptedStore())
         for module in (opening, runtime):
             monkeypatch.setattr(module, "open_external", lambda *_: rig.external)
         if leads:
             monkeypatch.setattr(leading, "build_probe", lambda *_, **__: rig.probe)
-        rig.engine = Engine(settings, rig.told, leads=leads, reload=lambda: settings)
+        rig.engine = Engine(rig.settings, rig.told, leads=leads, reload=lambda: rig.settings)
         await stack.enter_async_context(rig.engine)
         if leads:
             await eventually(lambda: rig.probe.checks > 0)

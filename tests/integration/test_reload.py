@@ -1,4 +1,4 @@
-"""An edited `.env` or SIGHUP applies the health settings and `USE_EXTERNAL_STORAGE` at once."""
+"""An edited `.env` or SIGHUP applies at once what need not wait for a restart."""
 
 import asyncio
 import os
@@ -118,6 +118,15 @@ async def test_what_needs_a_restart_is_named_and_not_applied(running):
     assert running.told.events[1][1] == {"names": "NOBREAK_BUCKET"}
     assert running.applied[0].writes.bucket == "nobreak"
     assert running.applied[0].health.interval == 5
+
+
+async def test_the_rate_of_the_drain_is_applied_and_no_other_of_the_writes_settings(running):
+    async with watching(running):
+        text = "NOBREAK_DRAIN_RATE=2M\nNOBREAK_DRAIN_CONCURRENCY=3\n"
+        edit_in_place(running.path, BASE + text)
+        await running.hears(EventKind.SETTINGS_RELOADED, EventKind.SETTINGS_NEED_RESTART)
+    writes = running.applied[0].writes
+    assert (writes.drain_rate, writes.drain_concurrency) == (2 * 1024 * 1024, 16)
 
 
 async def test_a_file_that_is_still_being_written_is_left_alone(running):

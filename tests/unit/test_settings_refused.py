@@ -41,6 +41,7 @@ BAD_VALUES = {
     "NOBREAK_DIVERT_AFTER": ["0", "x"],
     "NOBREAK_SETTLE": ["-1", "x"],
     "NOBREAK_DRAIN_CONCURRENCY": ["0", "1025", "x"],
+    "NOBREAK_DRAIN_RATE": ["-1", "10", "1000", "0.5K", "fast", "10M/s"],
     "NOBREAK_LOCAL_MAX_BYTES": ["-1", "50X", "G", "50 50", "1.G"],
     "NOBREAK_MIN_FREE_BYTES": ["10%"],
     "NOBREAK_DATA_DIR": ["~nobody-has-this-name/x", "a\0b"],

@@ -13,6 +13,7 @@ from datetime import UTC
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
 from nobreak.engine.ours import GONE
+from nobreak.engine.pacing import Pacing
 from nobreak.errors import NotFoundError, OutageError, OutageKind, UnsupportedError
 from nobreak.reporting.events import EventKind
 from nobreak.words import Entry, EntryKind, ObjectInfo, ObjectName, OnConflict, Receipt
@@ -23,8 +24,9 @@ Known = tuple[ObjectInfo, Receipt]
 class Conflicts:
     """See the module."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, pacing: Pacing) -> None:
         self._context = context
+        self._pacing = pacing
 
     async def theirs_stays(self, entry: Entry, known: Known | None) -> bool:
         """Look before an entry is sent; True: it is not to be sent, their version stays.
@@ -89,7 +91,9 @@ class Conflicts:
                 async for chunk in download.chunks():
                     await spool.write(chunk)
             fingerprint = await spool.finish()
-            receipt = await context.external.put(target, spool, theirs.attributes)
+            receipt = await context.external.put(
+                target, self._pacing.paced(spool), theirs.attributes
+            )
         finally:
             await spool.aclose()
         if not await context.external.holds(target, fingerprint, receipt):

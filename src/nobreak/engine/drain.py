@@ -5,7 +5,7 @@ refused is parked, one that fails waits its turn, and nobody waits for either (I
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
 from nobreak.engine.ours import GONE
+from nobreak.engine.pacing import Pacing
 from nobreak.engine.progress import Progress
 from nobreak.errors import (
     CorruptBodyError,
@@ -41,14 +42,18 @@ GRACE = 1.0
 
 
 class Drain:
-    """See the module. One process of a machine runs it: the one that monitors."""
+    """See the module. One process of a machine runs it: the one that monitors.
 
-    def __init__(self, context: Context) -> None:
+    `rate`: bytes per second that may be sent at the moment; 0: any.
+    """
+
+    def __init__(self, context: Context, rate: Callable[[], int]) -> None:
         self._context = context
+        self._pacing = Pacing(rate)
         self._pace = Pace(context.writes.drain_concurrency)
         self._sending: dict[ObjectName, asyncio.Task[None]] = {}
         self._progress = Progress(context)
-        self._conflicts = Conflicts(context)
+        self._conflicts = Conflicts(context, self._pacing)
         self._calm_since: float | None = None
         self._clock = Clock(context, lambda: PARKED_LONGEST)
 
@@ -225,7 +230,8 @@ class Drain:
             raise CorruptBodyError("the journal has lost the bytes")
         async with aclosing(await context.bodies.open_kept(kept, entry.fingerprint)) as body:
             await body.verify()
-            return await context.external.put(entry.name, body, entry.attributes)
+            paced = self._pacing.paced(body)
+            return await context.external.put(entry.name, paced, entry.attributes)
 
     async def _apply_bucket(self, entry: Entry) -> Receipt:
         external = self._context.external

@@ -79,7 +79,9 @@ class Leading:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.kept_up("monitor", monitor.run))
-                tasks.create_task(self.kept_up("drain", Drain(self._context).run))
+                tasks.create_task(
+                    self.kept_up("drain", Drain(self._context, self._live.drain_rate).run)
+                )
                 tasks.create_task(self.kept_up("buckets", BucketReader(self._context).run))
                 tasks.create_task(self.kept_up("index", Indexer(self._context).run))
                 tasks.create_task(self.kept_up("sweep", self._sweep))

@@ -23,6 +23,10 @@ class LiveSettings:
             flap_window=health.flap_window,
         )
 
+    def drain_rate(self) -> int:
+        """How many bytes a second the drain may send; 0: any."""
+        return self.current.writes.drain_rate
+
     def timeout(self) -> float:
         """What a check may take, in seconds."""
         return self.current.health.timeout

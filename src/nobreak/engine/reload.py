@@ -1,7 +1,7 @@
 """An edited `.env`, or SIGHUP: what can change without a restart changes.
 
-Those are the health settings and `USE_EXTERNAL_STORAGE`; the rest is named, and waits for a
-restart. An edit that is wrong is reported, and the old settings stay.
+Those are the health settings, `USE_EXTERNAL_STORAGE` and `NOBREAK_DRAIN_RATE`; the rest is named,
+and waits for a restart. An edit that is wrong is reported, and the old settings stay.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ def live_change(running: Settings, edited: Settings) -> LiveChange:
         running,
         health=health_settings(values, running.external),
         use_external=edited.use_external,
+        writes=replace(running.writes, drain_rate=edited.writes.drain_rate),
         values=values,
     )
     return LiveChange(settings, applied, tuple(row.name for row in changed if not row.live))

@@ -71,6 +71,7 @@ def status(
             "left": notice.drain.get("left"),
             "rate": notice.drain.get("rate"),
             "eta": notice.drain.get("eta"),
+            "most_bytes_per_second": settings.writes.drain_rate or None,
         },
         "disk": {
             "free": free,

@@ -117,6 +117,26 @@ def size() -> Kind:
     )
 
 
+def rate(least: int) -> Kind:
+    """Bytes per second, as a size; 0 or at least `least`, a multiple of 1,024."""
+    number = size()
+
+    def parse(text: str) -> int:
+        found = int(number.parse(text))
+        if 0 < found < least:
+            raise ValueError(text)
+        return found
+
+    bound = f"{least // 1024}K"
+    return Kind(
+        parse,
+        Text(
+            f"bytes por segundo, ou com K, M, G, T: `10M`; 0, ou ao menos {bound}",
+            f"bytes per second, or with K, M, G, T: `10M`; 0, or at least {bound}",
+        ),
+    )
+
+
 def matching(pattern: str, allowed: Text) -> Kind:
     """Text that a regular expression matches as a whole."""
     compiled = re.compile(pattern)

@@ -80,7 +80,8 @@ class WriteSettings:
     """How writes go out. `bucket` serves the faces that know no buckets.
 
     `settle`: how long an attempt of unknown outcome is feared (I4). `upload_expires`: how old an
-    unfinished multipart upload may become; 0: as old as it likes.
+    unfinished multipart upload may become; 0: as old as it likes. `drain_rate`: bytes per second
+    that the drain may send; 0: any.
     """
 
     bucket: str
@@ -88,6 +89,7 @@ class WriteSettings:
     divert_after: float
     settle: float
     drain_concurrency: int
+    drain_rate: int
     upload_expires: float
     on_conflict: OnConflict
 

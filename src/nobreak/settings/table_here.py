@@ -2,7 +2,7 @@
 
 from nobreak.lang import Lang, Text
 from nobreak.settings.addresses import host, listen
-from nobreak.settings.kinds import choice, flag, matching, path, seconds, size, whole
+from nobreak.settings.kinds import choice, flag, matching, path, rate, seconds, size, whole
 from nobreak.settings.model import LogFormat
 from nobreak.settings.row import ACCESS_KEY, DAY, HOUR, NONE, SECRET, Section, Setting
 from nobreak.words import OnConflict, WritePolicy
@@ -62,6 +62,17 @@ WRITES = Section(
             whole(1, 1024),
             "16",
             Text("Objetos devolvidos ao mesmo tempo", "Objects given back at the same time"),
+        ),
+        Setting(
+            "NOBREAK_DRAIN_RATE",
+            "drain_rate",
+            rate(1024),
+            "0",
+            Text(
+                "Quanto a devolução envia ao externo, no máximo, por segundo; 0: sem limite. O tráfego normal não conta",
+                "The most that giving back sends to the external store in a second; 0: no limit. Live traffic is not limited",
+            ),
+            live=True,
         ),
         Setting(
             "NOBREAK_UPLOAD_EXPIRES",

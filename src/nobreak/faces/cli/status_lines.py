@@ -148,6 +148,9 @@ def _drain(status: Status) -> list[Line]:
         f"devolvidos {drain['done']}, faltam {drain['left']} ({drain['rate']:.0f}/s, mais {eta})",
         f"{drain['done']} given back, {drain['left']} left ({drain['rate']:.0f}/s, {eta} to go)",
     )
+    if most := drain["most_bytes_per_second"]:
+        size = human_size(most)
+        text += said(f", no máximo {size} por segundo", f", at most {size} per second")
     return [Line("📤", said("Devolução", "Drain"), text)]
 
 
