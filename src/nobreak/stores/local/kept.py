@@ -82,17 +82,15 @@ class KeptReader:
         whole = start == 0 and end == self.size
         if not whole and start < end and self._descriptor is not None:
             await self._verified.check(self._descriptor, self._fingerprint)
-        digest = hashlib.md5(usedforsecurity=False)
+        digest = hashlib.md5(usedforsecurity=False) if whole else None
         at, step = start, CHUNK if self.size > AT_ONCE else AT_ONCE
         while at < end:
-            chunk = await self._read(at, min(end, at + step))
+            chunk = await self._read(at, min(end, at + step), digest)
             if not chunk:
                 raise CorruptBodyError("the file ends too early")
             at += len(chunk)
-            if whole:
-                digest.update(chunk)
-                if at == end and digest.hexdigest() != self._fingerprint.md5:
-                    raise CorruptBodyError("the file's bytes are damaged")
+            if digest is not None and at == end and digest.hexdigest() != self._fingerprint.md5:
+                raise CorruptBodyError("the file's bytes are damaged")
             yield chunk
 
     async def verify(self) -> None:
@@ -101,12 +99,23 @@ class KeptReader:
             async for _chunk in self.chunks():
                 pass
 
-    async def _read(self, start: int, stop: int) -> bytes:
+    async def _read(self, start: int, stop: int, digest: "hashlib._Hash | None") -> bytes:
+        """Read, and hash in the thread that reads: the event loop has other things to do."""
         if self._inline is not None:
-            return self._inline[start:stop]
+            part = self._inline[start:stop]
+            if digest is not None:
+                digest.update(part)
+            return part
         descriptor = self._descriptor
         assert descriptor is not None, "open until aclose"  # noqa: S101
-        return await self._disk.run(lambda: os.pread(descriptor, stop - start, start))
+
+        def work() -> bytes:
+            data = os.pread(descriptor, stop - start, start)
+            if digest is not None:
+                digest.update(data)
+            return data
+
+        return await self._disk.run(work)
 
     async def aclose(self) -> None:
         """Close the file. May be called twice."""
