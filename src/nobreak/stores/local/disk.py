@@ -25,7 +25,7 @@ class Disk:
     def __init__(self, folder: Path, *, min_free_bytes: int, max_bytes: int) -> None:
         self.folder = folder
         self.min_free_bytes = min_free_bytes
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="nobreak-disk")
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -66,9 +66,9 @@ class Disk:
         `unwritten`: what others were promised and the disk doesn't hold yet. Raises
         `LocalStoreError` when the disk doesn't tell what it has left.
         """
-        if self._max_bytes and used + wanted > self._max_bytes:
+        if self.max_bytes and used + wanted > self.max_bytes:
             raise OutOfSpaceError(
-                f"the local store may hold {self._max_bytes} bytes (NOBREAK_LOCAL_MAX_BYTES) "
+                f"the local store may hold {self.max_bytes} bytes (NOBREAK_LOCAL_MAX_BYTES) "
                 f"and holds {used}: no room for {wanted} more"
             )
         free = self.free_bytes()

@@ -23,9 +23,10 @@ class Room:
         """Promise `more` bytes, beyond what it has written. Raises `OutOfSpaceError`."""
         self._promised = {each: n for each, n in self._promised.items() if each.holds_room}
         others = [(each, n) for each, n in self._promised.items() if each is not spool]
+        used = self._used() if self._disk.max_bytes else 0  # without a limit nobody asks
         self._disk.check_room(
             more,
-            used=self._used() + spool.written + sum(promised for _, promised in others),
+            used=used + spool.written + sum(promised for _, promised in others),
             unwritten=sum(promised - each.written for each, promised in others),
         )
         self._promised[spool] = spool.written + more
