@@ -10,18 +10,13 @@ import re
 from collections.abc import Collection, Mapping
 
 from nobreak.errors import RangeNotSatisfiableError
-from nobreak.faces.http_conditions import CONDITIONAL, Conditions, Verdict, etags_in, range_of
+from nobreak.faces.http_conditions import Conditions, Verdict, etags_in, range_of
 from nobreak.faces.s3.request import S3Error
 from nobreak.words import ByteRange, ObjectInfo, Precondition, RangeRequest
 
 _COPY_SOURCE = "x-amz-copy-source-"
 _BARE_TAG = re.compile(r'[^\s",*]+')
 _COPY_RANGE = re.compile(r"bytes=([0-9]{1,19})-([0-9]{1,19})")
-
-
-def has_conditions(headers: Mapping[str, str]) -> bool:
-    """Whether the object has to be looked at before it is read or written."""
-    return any(name in headers for name in CONDITIONAL)
 
 
 def is_not_modified(
