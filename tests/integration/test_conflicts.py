@@ -188,6 +188,23 @@ async def test_a_late_request_of_our_own_is_nobody_elses_change(shared, choice):
     assert conflicts(rig) == []
 
 
+async def test_however_many_versions_came_after_it(shared):
+    """I4: a request that hangs while its key is written all the time."""
+    rig = await shared()
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    rig.external.plan.append(lambda _operation: "become a zombie")
+    await rig.store.put(rig.name("k"), b"given up")
+    await rig.drained()
+    for number in range(30):
+        await rig.store.put(rig.name("k"), b"%d" % number)
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"newest")
+    rig.external.zombies[0].land()
+    await drained(rig)
+    assert (keys(rig), rig.outside("k")) == (["k"], b"newest")
+    assert conflicts(rig) == []
+
+
 async def test_a_late_delete_of_our_own_is_nobody_elses_change(shared):
     """I1, I4."""
     rig = await shared(NOBREAK_ON_CONFLICT="theirs")

@@ -7,9 +7,15 @@ import pytest
 from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
-from nobreak.engine import clock
+from nobreak.engine import clock, leading
 from nobreak.engine import drain as drain_module
-from nobreak.errors import OutageError, OutageKind, RefusedError, UnsupportedError
+from nobreak.errors import (
+    LocalStoreError,
+    OutageError,
+    OutageKind,
+    RefusedError,
+    UnsupportedError,
+)
 from nobreak.reporting.events import EventKind
 from nobreak.words import Attributes, Mode, Override
 
@@ -466,3 +472,32 @@ async def test_a_clock_that_is_set_forward_cuts_no_settle_time_short(start):
     await asyncio.sleep(0.6)
     assert rig.external.count("holds") == 1
     assert len(entries(rig)) == 1
+
+
+async def test_a_disk_that_fails_while_it_sends_stops_it_only_for_as_long(rig, monkeypatch):
+    """I7: neither is it silent for ever, nor are the entries to blame."""
+    journal, broken = rig.engine._context.journal, []
+    monkeypatch.setattr(leading, "AFTER_TROUBLE", 0.05)
+
+    def failing(real):
+        async def method(*arguments):
+            if broken:
+                raise LocalStoreError("EIO")
+            return await real(*arguments)
+
+        return method
+
+    for name in ("confirm", "resume", "park"):
+        monkeypatch.setattr(journal, name, failing(getattr(journal, name)))
+    await local(rig)
+    for number in range(12):
+        await rig.store.put(rig.name(f"k{number}"), b"content")
+    puts = Puts(rig, pause=0.05)
+    await automatic(rig)
+    await eventually(lambda: len(puts.running) > 1)
+    broken.append(True)
+    await eventually(lambda: rig.said(EventKind.UNEXPECTED_ERROR))
+    await asyncio.sleep(0.3)
+    broken.clear()
+    await rig.drained()
+    assert not rig.said(EventKind.ENTRY_PARKED)

@@ -21,12 +21,15 @@ from nobreak.engine.pacing import Pacing
 from nobreak.engine.progress import Progress
 from nobreak.errors import (
     CorruptBodyError,
+    LocalStoreError,
     NobreakError,
     OutageError,
     OutageKind,
+    OutOfSpaceError,
     RefusedError,
 )
 from nobreak.reporting.events import EventKind
+from nobreak.stores.sqlite.database import DamagedJournalError
 from nobreak.words import Entry, EntryKind, EntryState, ObjectName, Receipt
 
 LOOK_EVERY = 0.1
@@ -149,13 +152,13 @@ class Drain:
     async def _stop_sending(self, grace: float) -> None:
         """Give what is under way some seconds, then cancel it: its outcome is in doubt."""
         tasks = set(self._sending.values())
+        self._sending = {}  # whatever comes now: none of these is to be waited for again
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._context.journal.resume()
-        self._sending = {}
 
     async def _send(self, entry: Entry) -> None:
         """Bring one entry to its end, whatever that is."""
@@ -171,6 +174,10 @@ class Drain:
                 EventKind.BODY_CORRUPT, name=str(entry.name), seq=entry.seq, reason=str(error)
             )
             await self._park(entry, str(error))
+        except DamagedJournalError as error:
+            await self._park(entry, str(error))  # of this entry, perhaps: the others go on
+        except (LocalStoreError, OutOfSpaceError):
+            raise  # the disk's fault, not the entry's: all begins again when it is well
         except NobreakError as error:
             await self._park(entry, str(error))
         else:

@@ -97,10 +97,18 @@ class Leading:
         while True:
             try:
                 await work()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                self._report(where, error)  # it came from within: nobody cancelled this part
             except Exception as error:  # noqa: BLE001 - reported, and the part starts again
-                reason = str(error) if isinstance(error, NobreakError) else repr(error)
-                self._context.reporter.emit(EventKind.UNEXPECTED_ERROR, where=where, reason=reason)
+                self._report(where, error)
             await asyncio.sleep(AFTER_TROUBLE)
+
+    def _report(self, where: str, error: BaseException) -> None:
+        reason = str(error) if isinstance(error, NobreakError) else repr(error)
+        self._context.reporter.emit(EventKind.UNEXPECTED_ERROR, where=where, reason=reason)
 
     async def _sweep(self) -> None:
         while True:
