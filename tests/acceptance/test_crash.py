@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.support.net import eventually
+from tests.support.status import status_is
 
 from nobreak.demo.history import History, Limits
 from nobreak.demo.processes import NobreakProcess
@@ -108,16 +109,6 @@ async def begin_outage(nobreak: NobreakProcess, server: SeaweedServer) -> None:
     await server.kill()
     await eventually(lambda: status_is(nobreak, mode="local"), within=20)
     await nobreak.kill()
-
-
-async def status_is(nobreak: NobreakProcess, *, mode: str, entries: int | None = None) -> bool:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"{nobreak.base}/api/storage-status") as response,
-    ):
-        status = await response.json()
-    right = entries is None or status["journal"]["entries"] == entries
-    return right and status["current_mode"] == mode
 
 
 @pytest.mark.timeout(240)

@@ -1,83 +1,26 @@
 """Multipart uploads through an outage: botocore, unmodified, and a real SeaweedFS."""
 
 import asyncio
-import hashlib
 import os
-from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Any
 
 import pytest
+from tests.support.multipart import (
+    MIB,
+    Sent,
+    checked,
+    md5,
+    nothing_is_open,
+    open_there,
+    part_files,
+)
 from tests.support.net import eventually
-from tests.support.outage import BUCKET, Outage, Shop
+from tests.support.outage import BUCKET
 
 from nobreak.stores.external.s3_uploads import S3Uploads
 
-MIB = 1024 * 1024
 PHASES = ("before", "during", "after")
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-@dataclass
-class Sent:
-    """An upload as its client sees it."""
-
-    shop: Shop
-    key: str
-    pieces: list[bytes] = field(default_factory=lambda: [os.urandom(5 * MIB), os.urandom(70_000)])
-    upload_id: str = ""
-    parts: list[dict[str, Any]] = field(default_factory=list)
-    etag: str = ""
-
-    @property
-    def content(self) -> bytes:
-        return b"".join(self.pieces)
-
-    @property
-    def expected_etag(self) -> str:
-        digests = b"".join(hashlib.md5(each).digest() for each in self.pieces)
-        return f'"{md5(digests)}-{len(self.pieces)}"'
-
-    async def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        return await self.shop.call(operation, Key=self.key, UploadId=self.upload_id, **arguments)
-
-    async def begin(self, **arguments: Any) -> "Sent":
-        answer = await self.shop.call("create_multipart_upload", Key=self.key, **arguments)
-        self.upload_id = answer["UploadId"]
-        return self
-
-    async def put(self, number: int, **arguments: Any) -> dict[str, Any]:
-        content = self.pieces[number - 1]
-        answer = await self.call("upload_part", PartNumber=number, Body=content, **arguments)
-        assert answer["ETag"] == f'"{md5(content)}"'
-        named = {name: answer[name] for name in answer if name.startswith("Checksum")}
-        self.parts = [each for each in self.parts if each["PartNumber"] != number]
-        self.parts.append({"PartNumber": number, "ETag": answer["ETag"], **named})
-        return answer
-
-    async def complete(self, **arguments: Any) -> dict[str, Any]:
-        parts = {"Parts": sorted(self.parts, key=lambda each: each["PartNumber"])}
-        answer = await self.call("complete_multipart_upload", MultipartUpload=parts, **arguments)
-        self.etag = answer["ETag"]
-        assert self.etag == self.expected_etag
-        return answer
-
-    async def step(self, step: int) -> None:
-        acts = [self.begin, lambda: self.put(1), lambda: self.put(2), self.complete]
-        await acts[step]()
-
-
-async def open_there(outage: Outage) -> list[str]:
-    """The keys of all uploads that are open on the server itself."""
-    answer = await outage.direct.call("list_multipart_uploads")
-    return sorted(each["Key"] for each in answer.get("Uploads", []))
-
-
-async def nothing_is_open(outage: Outage) -> bool:
-    return await open_there(outage) == []
 
 
 async def test_an_upload_survives_an_outage_wherever_it_comes(outage):
@@ -101,19 +44,8 @@ async def test_an_upload_survives_an_outage_wherever_it_comes(outage):
     await eventually(outage.is_over, within=30)
     for upload in sent.values():
         await checked(outage.direct, upload)
-    await eventually(lambda: nothing_is_open(outage), within=30)
-    blobs = outage.nobreak.settings.local.data_dir / "blobs"
-    assert [path for path in blobs.glob("*/*") if path.is_file()] == []
-
-
-async def checked(shop: Shop, upload: Sent) -> None:
-    """The object is what was uploaded, under the ETag that its client was given."""
-    answer = await shop.call("get_object", Key=upload.key, IfMatch=upload.etag)
-    content = await asyncio.to_thread(answer["Body"].read)
-    assert content == upload.content
-    assert answer["ETag"] == upload.etag
-    across = await shop.read(upload.key, Range=f"bytes={5 * MIB - 5}-{5 * MIB + 4}")
-    assert across == upload.content[5 * MIB - 5 : 5 * MIB + 5]
+    await eventually(lambda: nothing_is_open(outage.direct), within=30)
+    assert part_files(outage.nobreak.settings.local.data_dir) == []
 
 
 async def test_attributes_and_checksums_come_with_the_object(outage):
@@ -202,13 +134,13 @@ async def test_the_last_acknowledged_part_of_a_number_counts(outage):
             await outage.end()
         await eventually(outage.is_over, within=30)
         await checked(outage.direct, upload)
-    await eventually(lambda: nothing_is_open(outage), within=30)
+    await eventually(lambda: nothing_is_open(outage.direct), within=30)
 
 
 async def test_an_upload_that_is_aborted_in_an_outage_leaves_nothing(outage):
     upload = await Sent(outage.front, "k").begin()
     await upload.put(1)
-    assert await open_there(outage) == ["k"]
+    assert await open_there(outage.direct) == ["k"]
     await outage.begin()
     await upload.put(2)
     await upload.call("abort_multipart_upload")
@@ -216,10 +148,9 @@ async def test_an_upload_that_is_aborted_in_an_outage_leaves_nothing(outage):
         "upload_part", Key="k", UploadId=upload.upload_id, PartNumber=1, Body=b"x"
     )
     assert refused[:2] == (404, "NoSuchUpload")
-    blobs = outage.nobreak.settings.local.data_dir / "blobs"
-    assert [path for path in blobs.glob("*/*") if path.is_file()] == []
+    assert part_files(outage.nobreak.settings.local.data_dir) == []
     await outage.end()
-    await eventually(lambda: nothing_is_open(outage), within=30)
+    await eventually(lambda: nothing_is_open(outage.direct), within=30)
     assert await outage.direct.keys() == []
 
 

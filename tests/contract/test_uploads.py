@@ -69,7 +69,7 @@ async def test_an_upload_becomes_an_entry_in_one_step(uploads, journal):
     for number in (1, 2, 3):
         await uploads.keep("u", part(number))
     appended = await journal.append(draft(part(1), part(3)), NOW)
-    assert appended.files == ("file-2",)
+    assert (appended.files, appended.unused) == ((), ("file-2",))
     assert appended.entry.fingerprint.etag.endswith("-2")
     assert journal.body(appended.entry).files == ("file-1", "file-3")
     assert (uploads.parts("u"), uploads.bytes()) == ([], 0)

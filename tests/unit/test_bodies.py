@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import threading
 import time
 from contextlib import aclosing
@@ -34,9 +35,13 @@ def disk(tmp_path):
     opened.close()
 
 
+def body_store(disk, used=lambda: 0, needed=lambda _file: True):
+    return BodyStore(disk, used, needed)
+
+
 @pytest.fixture
 async def bodies(disk):
-    store = BodyStore(disk, used=lambda: 0)
+    store = body_store(disk)
     await store.open()
     return store
 
@@ -211,14 +216,14 @@ async def test_what_left_the_journal_is_removed_also_when_it_is_gone_already(bod
     assert not any(blob(tmp_path, body).exists() for body in bodies_kept)
 
 
-async def in_segments(bodies, *pieces):
+async def in_segments(bodies, *pieces, family="upload"):
     """A body in segments, and its fingerprint."""
     kept_segments = []
     for piece in pieces:
         async with aclosing(bodies.spool(len(piece))) as spool:
             await spool.write(piece)
             found = await spool.finish()
-            file = (await bodies.keep(spool, as_file=True)).file
+            file = (await bodies.keep(spool, family=family)).file
         kept_segments.append(KeptSegment(file, Segment(found.size, found.md5)))
     body = KeptBody(segments=tuple(kept_segments))
     return body, Fingerprint.of_segments(tuple(each.segment for each in kept_segments))
@@ -267,13 +272,155 @@ async def test_a_damaged_segment_is_never_given_and_spoils_no_other(bodies, tmp_
         await bodies.open_kept(body, expected)
 
 
+async def chunks_left(chunks):
+    return b"".join([chunk async for chunk in chunks])
+
+
+READER = """
+import asyncio, sys
+from contextlib import aclosing
+from pathlib import Path
+from nobreak.stores.interfaces import KeptBody, KeptSegment
+from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.local.disk import Disk
+from nobreak.words import Segment
+
+async def main(folder, left, *segments):
+    bodies = BodyStore(Disk(Path(folder), min_free_bytes=0, max_bytes=0), lambda: 0, lambda _: left == "no")
+    pairs = zip(segments[::2], segments[1::2])
+    kept = KeptBody(segments=tuple(KeptSegment(f, Segment(int(n), "0" * 32)) for f, n in pairs))
+    async with aclosing(await bodies.open_kept(kept, None)):
+        print("reading", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+    print("ended", flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class OtherReader:
+    """A process of its own that reads a body; `left`: whether its entry has left when it ends."""
+
+    async def start(self, folder, body, *, left):
+        segments = [text for each in body.segments for text in (each.file, str(each.segment.size))]
+        arguments = ["-c", READER, str(folder), "yes" if left else "no", *segments]
+        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+        self._process = await asyncio.create_subprocess_exec(sys.executable, *arguments, **pipes)
+        assert await self._process.stdout.readline() == b"reading\n"
+
+    async def end(self):
+        self._process.stdin.write(b"\n")
+        assert await self._process.stdout.readline() == b"ended\n"
+        await self._process.communicate()
+
+    async def kill(self):
+        self._process.kill()
+        await self._process.communicate()
+
+
+def there(folder, body):
+    return [blob(folder, KeptBody(file=file)).exists() for file in body.files]
+
+
+async def test_segments_stay_until_their_last_reader_ends(disk, tmp_path):
+    """I2: an entry that leaves while it is read is read to its end, and then leaves nothing."""
+    needed = set()
+    bodies = body_store(disk, needed=needed.__contains__)
+    await bodies.open()
+    pieces = [os.urandom(LARGE) for _ in range(3)]
+    body, expected = await in_segments(bodies, *pieces)
+    needed |= set(body.files)
+    before = open_files()
+    one, two = [await bodies.open_kept(body, expected) for _ in range(2)]
+    chunks = one.chunks()
+    taken = await anext(chunks)
+    needed.clear()
+    assert await bodies.release(body.files) == 0
+    assert taken + await chunks_left(chunks) == b"".join(pieces)
+    await one.aclose()
+    await one.aclose()
+    assert there(tmp_path, body) == [True] * 3
+    assert await chunks_left(two.chunks(LARGE, 2 * LARGE)) == pieces[1]
+    await two.aclose()
+    assert there(tmp_path, body) == [False] * 3
+    assert open_files() == before
+
+
+async def test_a_body_that_is_needed_stays_when_its_reader_ends(disk, tmp_path):
+    """I1."""
+    bodies = body_store(disk, needed=lambda _: True)
+    await bodies.open()
+    body, expected = await in_segments(bodies, b"a" * LARGE, b"b")
+    for _ in range(2):
+        assert await read(bodies, body, expected) == b"a" * LARGE + b"b"
+    assert there(tmp_path, body) == [True] * 2
+
+
+async def test_readers_of_other_bodies_keep_nothing(bodies, tmp_path):
+    mine, expected = await in_segments(bodies, b"a" * LARGE, b"b")
+    other, _ = await in_segments(bodies, b"c", b"d", family="other")
+    async with aclosing(await bodies.open_kept(mine, expected)):
+        assert await bodies.release([*mine.files, *other.files]) == 2
+    assert there(tmp_path, mine) + there(tmp_path, other) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("way", ["ends", "ends, and the entry has left", "dies"])
+async def test_segments_that_another_process_reads_stay(bodies, tmp_path, way):
+    """I2, I6: the kernel ends the lease of a process that dies; the sweep finds what it left."""
+    body, _ = await in_segments(bodies, os.urandom(LARGE), b"b")
+    reader, left = OtherReader(), way == "ends, and the entry has left"
+    await reader.start(tmp_path, body, left=left)
+    assert await bodies.release(body.files) == 0
+    assert there(tmp_path, body) == [True] * 2
+    await (reader.kill() if way == "dies" else reader.end())
+    assert there(tmp_path, body) == [not left] * 2
+    assert await bodies.release(body.files) == 2
+    assert there(tmp_path, body) == [False] * 2
+
+
+async def test_the_sweep_takes_no_segments_that_are_read(disk, tmp_path):
+    bodies = body_store(disk, needed=lambda _: False)
+    await bodies.open()
+    body, expected = await in_segments(bodies, os.urandom(LARGE), b"b")
+    for file in body.files:
+        age(blob(tmp_path, KeptBody(file=file)), 3700)
+    async with aclosing(await bodies.open_kept(body, expected)):
+        assert await bodies.sweep() == 0
+        assert there(tmp_path, body) == [True] * 2
+    assert there(tmp_path, body) == [False] * 2  # its reader was the last one
+
+
+async def test_segments_that_are_being_removed_are_gone_for_who_comes_now(
+    disk, bodies, monkeypatch
+):
+    """Half of them may still be there."""
+    body, expected = await in_segments(bodies, b"a", b"b")
+    unlink, removing, go_on = Path.unlink, threading.Event(), threading.Event()
+
+    def slowly(path, **more):
+        unlink(path, **more)
+        removing.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(Path, "unlink", slowly)
+    release = asyncio.create_task(bodies.release(body.files))
+    await asyncio.to_thread(removing.wait, 10)
+    with pytest.raises(CorruptBodyError, match="is being removed"):
+        await bodies.open_kept(body, expected)
+    go_on.set()
+    assert await release == 2
+
+
 def age(path, seconds):
     then = time.time() - seconds
     os.utime(path, (then, then))
 
 
-async def test_a_sweep_removes_old_files_that_nobody_needs_and_no_others(bodies, tmp_path):
+async def test_a_sweep_removes_old_files_that_nobody_needs_and_no_others(disk, tmp_path):
     """I1: never one that an entry needs, nor a young one whose entry may be on its way."""
+    needed = {"old"}
+    bodies = body_store(disk, needed=needed.__contains__)
+    await bodies.open()
     old_orphan, young_orphan, old_needed = [await kept(bodies, os.urandom(LARGE)) for _ in range(3)]
     for body in (old_orphan, old_needed):
         age(blob(tmp_path, body), 3700)
@@ -281,8 +428,8 @@ async def test_a_sweep_removes_old_files_that_nobody_needs_and_no_others(bodies,
     for name, seconds in (("old", 3700), ("young", 3500)):
         (tmp_path / "spool" / name).write_bytes(b"x")
         age(tmp_path / "spool" / name, seconds)
-    removed = await bodies.sweep(lambda file: file in {old_needed.file, "old"})
-    assert removed == 2
+    needed.add(old_needed.file)
+    assert await bodies.sweep() == 2
     assert not blob(tmp_path, old_orphan).exists()
     assert blob(tmp_path, young_orphan).exists()
     assert blob(tmp_path, old_needed).exists()
@@ -304,7 +451,7 @@ async def test_a_sweep_is_not_put_off_by_files_that_go_while_it_looks(
         return real_stat(path, **more)
 
     monkeypatch.setattr(Path, "stat", stat_too_late)
-    assert await bodies.sweep(lambda _: False) == 1
+    assert await bodies.sweep() == 1
 
 
 async def test_the_local_store_takes_what_fits_to_the_byte_and_no_more(tmp_path):
@@ -314,7 +461,7 @@ async def test_the_local_store_takes_what_fits_to_the_byte_and_no_more(tmp_path)
     with pytest.raises(OutOfSpaceError, match="NOBREAK_LOCAL_MAX_BYTES"):
         disk.check_room(401, 600)
     disk.close()
-    store = BodyStore(disk := Disk(tmp_path, min_free_bytes=0, max_bytes=1000), lambda: 600)
+    store = body_store(disk := Disk(tmp_path, min_free_bytes=0, max_bytes=1000), lambda: 600)
     await store.open()
     assert (await kept(store, bytes(400))).inline == bytes(400)
     with pytest.raises(OutOfSpaceError):
@@ -326,7 +473,7 @@ async def test_the_local_store_takes_what_fits_to_the_byte_and_no_more(tmp_path)
 async def test_bodies_that_come_at_once_share_the_room_that_is_left(tmp_path, announced):
     """I7: NOBREAK_LOCAL_MAX_BYTES holds for what is on its way as well, to the byte."""
     disk, used = Disk(tmp_path, min_free_bytes=0, max_bytes=3 * LARGE), 0
-    bodies = BodyStore(disk, lambda: used)
+    bodies = body_store(disk, lambda: used)
     await bodies.open()
     content, held = bytes(LARGE), []
 
@@ -359,7 +506,7 @@ async def test_bodies_that_come_at_once_share_the_room_that_is_left(tmp_path, an
 async def test_what_another_body_was_promised_is_not_free(tmp_path, monkeypatch):
     """NOBREAK_MIN_FREE_BYTES: the disk counts what is written, we what is still to come."""
     disk = Disk(tmp_path, min_free_bytes=1000, max_bytes=0)
-    bodies = BodyStore(disk, lambda: 0)
+    bodies = body_store(disk, lambda: 0)
     await bodies.open()
     free = 1000 + 2 * LARGE
     monkeypatch.setattr(disk, "free_bytes", lambda: free)
@@ -381,7 +528,7 @@ async def test_a_kept_body_that_is_still_being_sent_is_not_counted_twice(tmp_pat
     """A late answer is waited for long after the write has its entry."""
     disk = Disk(tmp_path, min_free_bytes=0, max_bytes=2 * LARGE)
     used = 0
-    bodies = BodyStore(disk, lambda: used)
+    bodies = body_store(disk, lambda: used)
     await bodies.open()
     spool = bodies.spool(LARGE)
     spool.share()
@@ -400,7 +547,7 @@ async def test_without_a_usable_disk_a_body_passes_through_memory_up_to_a_limit(
     """I7: the external store may be well; what can't be kept is not said to be kept."""
     folder = tmp_path / "data"
     disk = Disk(folder, min_free_bytes=0, max_bytes=0)
-    bodies = BodyStore(disk, lambda: 0)
+    bodies = body_store(disk, lambda: 0)
     await bodies.open()
     shutil.rmtree(folder / gone)
     content = os.urandom(LARGE)
@@ -432,7 +579,7 @@ async def test_a_body_that_stayed_in_memory_for_want_of_room_is_not_kept_in_the_
 ):
     """I7: rows are small; when there is room again, the next one has a file."""
     disk = Disk(tmp_path, min_free_bytes=1000, max_bytes=0)
-    bodies = BodyStore(disk, lambda: 0)
+    bodies = body_store(disk, lambda: 0)
     await bodies.open()
     free = 0
     monkeypatch.setattr(disk, "free_bytes", lambda: free)

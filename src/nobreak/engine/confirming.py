@@ -56,7 +56,7 @@ async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: f
 
 async def clear_away(context: Context, left: Left) -> None:
     """Remove the bodies of what has left, and say what was superseded."""
-    await context.bodies.remove(left.files)
+    await context.bodies.release(left.files)
     for entry in left.superseded:
         context.reporter.emit(EventKind.ENTRY_SUPERSEDED, name=str(entry.name), seq=entry.seq)
 

@@ -112,12 +112,8 @@ class Leading:
 
     async def _sweep(self) -> None:
         while True:
-            await self._context.bodies.sweep(self._is_needed)
+            await self._context.bodies.sweep()
             await asyncio.sleep(SWEEP_EVERY)
-
-    def _is_needed(self, file: str) -> bool:
-        # In this order: a part may become an entry's between the two looks, and never goes back.
-        return self._context.uploads.needs(file) or self._context.journal.needs(file)
 
     async def _show_title(self) -> None:
         await self._note_leader(os.getpid())

@@ -53,7 +53,12 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         await note_the_dead(folder, index, board)
         stack.enter_context(present(folder))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
-        bodies = BodyStore(disk, used=lambda: journal.tally().bytes + uploads.bytes())
+        bodies = BodyStore(
+            disk,
+            used=lambda: journal.tally().bytes + uploads.bytes(),
+            # In this order: a part may become an entry's between the two looks, and never goes back.
+            needed=lambda file: uploads.needs(file) or journal.needs(file),
+        )
         await bodies.open()
         external = open_external(
             external_settings,

@@ -124,7 +124,7 @@ class Uploads:
             raise
         outcome = Outcome.FAILED if sending is None else await twins.part_outcome(upload, sending)
         sent = sending.result.etag if sending and outcome is Outcome.DONE else ""
-        kept = await context.bodies.keep(spool, as_file=True)
+        kept = await context.bodies.keep(spool, family=upload.id)
         segment = Segment(found.size, found.md5, checksums())
         part = UploadedPart(number, segment, kept.file or "", context.now(), sent)
         try:

@@ -260,7 +260,8 @@ class Writing:
         body = draft.body if spool is None else await context.bodies.keep(spool)
         appended = await self._append_kept(replace(draft, body=body))
         context.room.stored()
-        await context.bodies.remove(appended.files)
+        await context.bodies.release(appended.files)
+        await context.bodies.remove(appended.unused)
         return appended.entry
 
     async def _append_kept(self, draft: Draft) -> Appended:

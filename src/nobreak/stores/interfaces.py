@@ -110,13 +110,15 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The new entry, and body files that nobody needs now.
+    """The new entry, and what nobody needs now.
 
-    They are those of an entry that made way, and of parts that its upload was not completed from.
+    `files` of entries that made way, which may still be read; `unused`: those of parts that its
+    upload was not completed from.
     """
 
     entry: Entry
     files: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The bytes of journal entries, readable more than once, whole or in part; never damaged ones.
 
 A body in segments is read file by file. One of them is open at a time, so that a body of ten
-thousand parts needs one descriptor; whoever reads it while its entry leaves may find the next one gone.
+thousand parts needs no more descriptors than one of two; a lease keeps the others (`leases`).
 """
 
 import hashlib
@@ -125,15 +125,17 @@ class KeptReader:
 
 
 class SegmentedReader:
-    """The bytes of a body in segments: `KeptBytes`."""
+    """The bytes of a body in segments: `KeptBytes`. `end_lease` is called once, at the end."""
 
     def __init__(
         self,
         segments: tuple[KeptSegment, ...],
         open_segment: Callable[[KeptSegment], Awaitable[KeptReader]],
+        end_lease: Callable[[], Awaitable[None]],
     ) -> None:
         self._segments = segments
         self._open_segment = open_segment
+        self._end_lease: Callable[[], Awaitable[None]] | None = end_lease
         self._fingerprint = Fingerprint.of_segments(tuple(each.segment for each in segments))
 
     @property
@@ -167,4 +169,7 @@ class SegmentedReader:
                 await reader.verify()
 
     async def aclose(self) -> None:
-        """Whoever reads the chunks to their end, or closes them, has closed their file."""
+        """Let the files go. May be called twice. The open one is closed by its chunks' end."""
+        end_lease, self._end_lease = self._end_lease, None
+        if end_lease is not None:
+            await end_lease()

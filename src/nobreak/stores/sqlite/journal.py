@@ -206,9 +206,10 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
     ).fetchone()
     fingerprint, body = draft.fingerprint, draft.body
+    unused: tuple[str, ...] = ()
     if draft.completes is not None:
         used, abandon = body.files if body else (), max(now, draft.not_before)
-        files += end_upload(writer, draft.completes, used, abandon=abandon)
+        unused = end_upload(writer, draft.completes, used, abandon=abandon)
     writer.execute(
         INSERT,
         (
@@ -230,7 +231,7 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     if body is not None and body.segments:
         rows = (segment_row(seq, number, each) for number, each in enumerate(body.segments, 1))
         writer.executemany("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?)", rows)
-    return Appended(entry_from(writer.execute(BY_SEQ, (seq,)).fetchone()), files)
+    return Appended(entry_from(writer.execute(BY_SEQ, (seq,)).fetchone()), files, unused)
 
 
 def _delete(writer: apsw.Connection, numbers: Sequence[int]) -> tuple[str, ...]:
