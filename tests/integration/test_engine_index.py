@@ -1,14 +1,19 @@
 """I2: lists in an outage come from a catalog that is known to be complete, and only from such a one."""
 
 import asyncio
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused
 
-from nobreak.engine import indexing
+from nobreak.engine import indexing, opening
+from nobreak.engine.journal_file import JOURNAL_FILE
+from nobreak.engine.presence import present
 from nobreak.errors import NotFoundError, OutageError, UnavailableError
-from nobreak.words import Attributes, Override
+from nobreak.stores.sqlite.database import Database
+from nobreak.words import Attributes, ObjectInfo, Override, Receipt
 
 
 @pytest.fixture(autouse=True)
@@ -187,3 +192,22 @@ async def test_the_monitors_own_object_is_no_object_of_a_scan(filled):
     filled.external.objects[filled.name(".nobreak/canary-1")] = (b"x", Attributes())
     assert await filled.engine.indexing.scan("b") == 2501
     assert filled.engine.indexing.buckets()[0].objects == 2500
+
+
+async def test_who_ends_leaves_only_when_what_it_owes_the_catalog_is_written(start, monkeypatch):
+    """Else a crash in between would go unnoticed, and a list would miss an object (I2)."""
+    rig = await start()
+    info = ObjectInfo(rig.name("new"), 1, "etag", datetime.now(UTC))
+    folder, left = rig.settings.local.data_dir, []
+
+    @contextmanager
+    def watched(data_dir):
+        with present(data_dir):
+            yield
+        with closing(Database.look(folder / JOURNAL_FILE)) as look:
+            left.extend(look.read("SELECT key FROM object"))
+
+    monkeypatch.setattr(opening, "present", watched)
+    async with opening.opened(rig.settings, rig.told) as context:
+        context.catalog.put_soon(info, Receipt(etag="etag"))
+    assert left == [("new",)]

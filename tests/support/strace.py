@@ -21,13 +21,19 @@ class Call:
     text: str
     began: int
     ended: int
+    thread: int
 
 
-def command(trace: Path, calls: Sequence[str]) -> tuple[str, ...]:
-    """Runs what follows it under strace, all its threads; paths stand beside descriptors."""
+def command(
+    trace: Path, calls: Sequence[str], *further: str, longest: int = LONGEST_STRING
+) -> tuple[str, ...]:
+    """Runs what follows it under strace, all its threads; paths stand beside descriptors.
+
+    `longest`: how much of what is written is seen (bytes).
+    """
     strace = shutil.which("strace")
     assert strace, "strace is missing: `make test` installs it"
-    options = ("-f", "--seccomp-bpf", "-qq", "-y", "-s", str(LONGEST_STRING))
+    options = ("-f", "--seccomp-bpf", "-qq", "-y", "-s", str(longest), *further)
     return (strace, *options, "-e", f"trace={','.join(calls)}", "-o", str(trace))
 
 
@@ -42,10 +48,10 @@ def _calls(trace: Path) -> Iterator[Call]:
         if match := RESUMED.match(line):
             pid, name, rest = match.groups()
             _, text, began = open_calls.pop(pid)
-            yield Call(name, text + rest, began, place)
+            yield Call(name, text + rest, began, place, int(pid))
         elif match := STARTED.match(line):
             pid, name, text = match.groups()
             if text.endswith(UNFINISHED):
                 open_calls[pid] = (name, text.removesuffix(UNFINISHED), place)
             else:
-                yield Call(name, text, place, place)
+                yield Call(name, text, place, place, int(pid))

@@ -4,20 +4,24 @@ them."""
 import asyncio
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import stat
 import sys
 import threading
 import time
+import uuid
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from tests.support.net import eventually
 
 from nobreak.errors import CorruptBodyError, LocalStoreError, NobreakError, OutOfSpaceError
 from nobreak.stores.interfaces import KeptBody, KeptSegment
 from nobreak.stores.local import bodies as bodies_module
+from nobreak.stores.local import folders as folders_module
 from nobreak.stores.local import verified as verified_module
 from nobreak.stores.local.bodies import BodyStore
 from nobreak.stores.local.disk import Disk
@@ -608,6 +612,44 @@ async def test_what_the_disk_says_is_said_in_our_words(disk, number, expected):
     with pytest.raises(NobreakError) as caught:
         await disk.run(fail)
     assert type(caught.value) is expected
+
+
+async def test_who_keeps_a_body_has_seen_an_fsync_of_its_folders_name(
+    bodies, tmp_path, monkeypatch
+):
+    """I1: also when another thread has just made that folder, and its fsync is not done yet."""
+    names = itertools.count()
+    monkeypatch.setattr(bodies_module.uuid, "uuid4", lambda: uuid.UUID(int=next(names)))
+    first_at_it, let_first_go, fsynced = threading.Event(), threading.Event(), []
+
+    def slow_for_the_first(folder):
+        if folder == tmp_path / "blobs" and not first_at_it.is_set():
+            first_at_it.set()
+            assert let_first_go.wait(10)
+        fsynced.append(folder)
+
+    monkeypatch.setattr(bodies_module, "fsync_folder", slow_for_the_first)
+    first = asyncio.ensure_future(kept(bodies, b"a" * LARGE))
+    await eventually(first_at_it.is_set)
+    second = await kept(bodies, b"b" * LARGE)
+    assert not first.done()
+    assert (tmp_path / "blobs" / "00" / second.file).exists()
+    assert fsynced == [tmp_path / "blobs", tmp_path / "blobs" / "00"]
+    let_first_go.set()
+    await first
+
+
+async def test_folders_that_the_dead_have_left_are_fsynced_before_anything_is_kept(
+    disk, monkeypatch
+):
+    """I1: it may have died between making a folder and its fsync."""
+    for path in ("blobs/ab", "spool"):
+        (disk.folder / path).mkdir(parents=True)
+    fsynced = []
+    for module in (bodies_module, folders_module):
+        monkeypatch.setattr(module, "fsync_folder", fsynced.append)
+    await BodyStore(disk, used=lambda: 0).open()
+    assert set(fsynced) == {disk.folder, disk.folder / "blobs"}
 
 
 def test_folders_are_ours_alone_and_may_be_made_by_two_at_once(tmp_path):

@@ -16,7 +16,7 @@ REASON = "INSERT INTO change_of_mode (at, mode, reason) VALUES (0, 'local', ?)"
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "data" / "journal.db"
+    return tmp_path / "journal.db"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 from nobreak.engine.background import Background
 from nobreak.engine.context import Context
@@ -46,12 +46,13 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
         )
         stack.callback(disk.close)
         room = DiskNews(reporter, disk)
+        presence = stack.enter_context(ExitStack())  # left when all that was queued is written
         database = await open_database(folder, room.journal_damaged)
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
         index = SqliteIndex(database)
         await note_the_dead(folder, index, board)
-        stack.enter_context(present(folder))
+        presence.enter_context(present(folder))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
         bodies = BodyStore(
             disk,

@@ -44,13 +44,22 @@ class BodyStore:
         self._memory = Memory()
         self._spool = disk.folder / "spool"
         self._blobs = disk.folder / "blobs"
+        self._durable: set[str] = set()
+        """The folders in it that are known to survive a power cut."""
         self._verified = Verified(disk)
         self._leases = Leases(disk.folder / READING_LOCK)
 
     async def open(self) -> None:
-        """Make the folders."""
-        await self._disk.run(lambda: make_folder(self._spool))
-        await self._disk.run(lambda: make_folder(self._blobs))
+        """Make the folders. What is in `spool/` need not survive a power cut, nor need it itself."""
+
+        def make_folders() -> None:
+            make_folder(self._blobs)
+            self._spool.mkdir(mode=0o700, exist_ok=True)
+            there = {path.name for path in self._blobs.iterdir()}
+            fsync_folder(self._blobs)
+            self._durable |= there
+
+        await self._disk.run(make_folders)
 
     def free_bytes(self) -> int:
         """What the file system has left for us; 0 when it doesn't tell."""
@@ -93,12 +102,22 @@ class BodyStore:
         def make_durable() -> None:
             os.fsync(descriptor)
             target = self._path(name)
-            make_folder(target.parent)
+            self._make_durable(target.parent)
             source.rename(target)
             fsync_folder(target.parent)
 
         await self._disk.run(make_durable)
         return KeptBody(file=name)
+
+    def _make_durable(self, folder: Path) -> None:
+        """Make one of the folders in `blobs/`. Whoever puts a file there has seen an fsync of its name."""
+        if folder.name in self._durable and folder.is_dir():
+            return
+        if not self._blobs.is_dir():
+            make_folder(self._blobs)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fsync_folder(self._blobs)
+        self._durable.add(folder.name)
 
     async def open_kept(self, kept: KeptBody, fingerprint: Fingerprint) -> KeptBytes:
         """The bytes of an entry. Raises `CorruptBodyError` when they are gone or damaged.

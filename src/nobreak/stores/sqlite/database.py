@@ -5,7 +5,8 @@ answers them after its commit, which is one fsync for all (WAL, synchronous=FULL
 savepoint of its own, so that one that fails takes nothing with it. Reads go through a second
 connection, at once, on the caller's thread: point look-ups take microseconds.
 
-Several processes may open the same file. Never put it on a network file system. `Database.look`
+SQLite fsyncs the folder before the first commit: the names of its files are durable by then. Several
+processes may open the same file. Never put it on a network file system. `Database.look`
 opens one that exists, for reading only: nothing is made, migrated or changed.
 """
 
@@ -24,7 +25,6 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
-from nobreak.stores.local.folders import fsync_folder, make_folder
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -87,7 +87,7 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path, on_trouble: OnTrouble | None = None) -> "Database":
-        """Open or create the file. Raises `LocalStoreError`, such as `DamagedJournalError`."""
+        """Open or create the file, in a folder that is there. Raises `LocalStoreError`, such as `DamagedJournalError`."""
         try:
             writer, reader = await asyncio.to_thread(_connect, path)
         except (apsw.Error, OSError) as error:
@@ -291,7 +291,6 @@ def _kind(error: BaseException) -> type[LocalStoreError]:
 
 
 def _connect(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
-    make_folder(path.parent)
     writer = apsw.Connection(str(path))
     writer.set_busy_timeout(BUSY_MS)
     writer.execute("PRAGMA journal_mode=WAL")
@@ -299,7 +298,6 @@ def _connect(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
     writer.execute("PRAGMA foreign_keys=ON")
     writer.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     _migrate(writer)
-    fsync_folder(path.parent)
     reader = apsw.Connection(str(path))
     reader.set_busy_timeout(BUSY_MS)
     reader.execute("PRAGMA query_only=ON")
