@@ -4,6 +4,13 @@ from enum import StrEnum
 
 from nobreak.words import ObjectName
 
+RETRY_AFTER = 1
+"""When to come again after a 503 (seconds): the soonest that a check can change the answer.
+
+Nobody knows how long an outage lasts. Several SDKs wait at least this long before each of their
+own repetitions, so that a longer time only makes the application wait longer for its error.
+"""
+
 
 class NobreakError(Exception):
     """The base of all errors below."""
@@ -55,11 +62,7 @@ class RangeNotSatisfiableError(NobreakError):
 
 
 class UnavailableError(NobreakError):
-    """The honest 503: it can't be answered truthfully now. Retry after `retry_after` seconds."""
-
-    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
+    """The honest 503: it can't be answered truthfully now. Retry after `RETRY_AFTER` seconds."""
 
 
 class UndecidedError(UnavailableError):

@@ -158,9 +158,8 @@ async def test_what_only_the_external_store_has_is_an_honest_503_at_once(rig):
     await rig.mode("local")
     for ask in (rig.store.read, rig.store.head):
         began = time.monotonic()
-        with pytest.raises(UnavailableError) as caught:
+        with pytest.raises(UnavailableError):
             await ask(rig.name("k"))
-        assert caught.value.retry_after > 0
         assert time.monotonic() - began < 0.1
     with pytest.raises(UnavailableError):
         await rig.store.list("b")

@@ -70,7 +70,7 @@ async def reattribute_here(
         changed = change(newest.attributes)
         if await context.journal.reattribute(newest, changed) is not None:
             return
-    raise UnavailableError(f"{name} was just given to the external store", retry_after=1)
+    raise UnavailableError(f"{name} was just given to the external store")
 
 
 def _report_corrupt(context: Context, entry: Entry, error: CorruptBodyError) -> None:

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from nobreak.errors import (
+    RETRY_AFTER,
     BodyMismatchError,
     CorruptBodyError,
     InvalidRequestError,
@@ -25,8 +26,7 @@ from nobreak.errors import (
 from nobreak.lang import Text
 from nobreak.printable import printable
 
-RETRY_AFTER = 5
-"""When to come again where the error itself does not say (seconds)."""
+AGAIN = {"retry-after": str(RETRY_AFTER)}
 CLIENT_ERRORS = range(400, 500)
 
 
@@ -86,8 +86,7 @@ def problem_of(error: Exception) -> Problem | None:
         case InvalidRequestError():
             return Problem(400, "invalid_request", _INVALID, detail)
         case UnavailableError():
-            headers = {"retry-after": str(error.retry_after)}
-            return Problem(503, "unavailable", _AWAY, detail, headers)
+            return Problem(503, "unavailable", _AWAY, detail, AGAIN)
         case RefusedError():
             return _refused(error)
         case _:
@@ -96,14 +95,13 @@ def problem_of(error: Exception) -> Problem | None:
 
 def _failure(error: Exception, detail: str) -> Problem | None:
     """What is our side's fault. Paths of this machine's disk are not for clients."""
-    again = {"retry-after": str(RETRY_AFTER)}
     match error:
         case OutageError():
-            return Problem(503, "unavailable", _AWAY, detail, again)
+            return Problem(503, "unavailable", _AWAY, detail, AGAIN)
         case OutOfSpaceError():
             return Problem(507, "out_of_space", _FULL)
         case LocalStoreError():
-            return Problem(503, "local_store_failed", _DISK, headers=again)
+            return Problem(503, "local_store_failed", _DISK, headers=AGAIN)
         case CorruptBodyError():
             return Problem(500, "corrupt_body", _BROKEN)
         case UnsupportedError():

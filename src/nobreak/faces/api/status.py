@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from nobreak.engine.health import Health
 from nobreak.faces.api.guard import Guard
+from nobreak.faces.api.problems import AGAIN
 from nobreak.faces.api.sharing import Api, as_error
 from nobreak.lang import Text
 from nobreak.words import Override
@@ -69,7 +70,7 @@ class Status:
             },
             "monitor": {"is_running": health.monitor_running},
         }
-        headers = {"cache-control": "no-store"} | ({} if health.serves else {"retry-after": "5"})
+        headers = {"cache-control": "no-store"} | ({} if health.serves else AGAIN)
         return JSONResponse(shown, 200 if health.serves else 503, headers=headers)
 
     async def choose(self, request: Request, choice: Annotated[ModeChoice, ...]) -> dict[str, Any]:

@@ -4,8 +4,10 @@ Source: "Error responses" in the Amazon S3 API reference.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from nobreak.errors import (
+    RETRY_AFTER,
     BodyMismatchError,
     InvalidRequestError,
     LocalStoreError,
@@ -24,8 +26,6 @@ from nobreak.faces.s3.request import S3Error
 from nobreak.faces.s3.xml_writer import document, echo
 from nobreak.printable import printable
 
-RETRY_AFTER = 5
-"""When to come again where the error itself does not say (seconds)."""
 INTERNAL_ERROR = 500
 _CLIENT_ERRORS = range(400, 500)
 
@@ -49,8 +49,8 @@ def status_of(error: S3Error) -> int:
 def error_headers(error: S3Error) -> dict[str, str]:
     """The headers that belong to an error, names in lower case."""
     headers = {}
-    if error.retry_after is not None:
-        headers["retry-after"] = str(error.retry_after)
+    if status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(RETRY_AFTER)
     if error.code == "InvalidRange" and "ActualObjectSize" in error.extra:
         headers["content-range"] = f"bytes */{error.extra['ActualObjectSize']}"
     return headers
@@ -101,15 +101,15 @@ def _failure(error: Exception) -> S3Error:
     """What is no client's fault."""
     match error:
         case UnavailableError():
-            return S3Error("SlowDown", printable(str(error)), retry_after=error.retry_after)
+            return S3Error("SlowDown", printable(str(error)))
         case OutageError():
-            return S3Error("SlowDown", retry_after=RETRY_AFTER)
+            return S3Error("SlowDown")
         case OutOfSpaceError():
             # Not SlowDown: SDKs repeat that at once and at length, and a full disk stays full.
             # No SDK repeats a 507, so the application gets this code and message (I7).
             return S3Error("InsufficientStorage")
         case LocalStoreError():
-            return S3Error("ServiceUnavailable", retry_after=RETRY_AFTER)
+            return S3Error("ServiceUnavailable")
         case UnsupportedError():
             return S3Error("NotImplemented", printable(str(error)))
         case _:

@@ -187,7 +187,7 @@ class Multipart:
         range_ = RangeRequest(wanted.start, wanted.stop - 1) if part_of_it else None
         async with aclosing(await self._store.get(info.name, range_=range_)) as reading:
             if reading.info.etag != info.etag:
-                raise UnavailableError(f"{info.name} was overwritten meanwhile", retry_after=1)
+                raise UnavailableError(f"{info.name} was overwritten meanwhile")
             try:
                 return await self._take_part(request, upload, reading.chunks(), wanted.length)
             except OutageError as error:

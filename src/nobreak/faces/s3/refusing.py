@@ -37,7 +37,7 @@ def too_slow() -> S3Error:
 
 def too_many() -> S3Error:
     """There is no room for one more."""
-    return S3Error("SlowDown", "Please reduce your request rate.", retry_after=1)
+    return S3Error("SlowDown", "Please reduce your request rate.")
 
 
 def raw_answer(error: S3Error, request_id: str) -> bytes:

@@ -33,19 +33,12 @@ class S3Error(NobreakError):
     """An answer that says no, with S3's code, such as `NoSuchKey`.
 
     The HTTP status follows from the code (`errors.STATUS`). `extra`: further elements of the XML.
-    `retry_after` in seconds, for 503.
     """
 
     def __init__(
-        self,
-        code: str,
-        message: str = "",
-        *,
-        retry_after: int | None = None,
-        extra: Mapping[str, str] | None = None,
+        self, code: str, message: str = "", *, extra: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message or code)
         self.code = code
         self.message = message
-        self.retry_after = retry_after
         self.extra = dict(extra or {})
