@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.clients import processes
 from tests.clients.protocol import PATIENCE, Failed, Place, Silent, Unsupported
 
 HERE = Path(__file__).parent
@@ -25,9 +25,10 @@ class Library:
     async def start(self) -> None:
         home = self._place.folder
         with (home / "worker.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env={"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"},
+            self._process = await processes.start(
+                self._command,
+                home,
+                {},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -43,7 +44,11 @@ class Library:
 
     async def do(self, operation: str, **arguments: Any) -> Any:
         told = {name: _plain(value) for name, value in arguments.items()}
-        answer = await self._ask({"op": operation, **told})
+        try:
+            answer = await self._ask({"op": operation, **told})
+        except Silent:
+            await self.start()  # for the operations that follow
+            raise
         if "unsupported" in answer:
             raise Unsupported(answer["unsupported"])
         if "error" in answer:
@@ -51,9 +56,8 @@ class Library:
         return answer["value"]
 
     async def close(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        if self._process is not None:
+            await processes.end(self._process)
 
     async def _ask(self, what: dict[str, Any]) -> dict[str, Any]:
         process = self._process
@@ -67,7 +71,7 @@ class Library:
                 line = await process.stdout.readline()
         except TimeoutError:
             await self.close()
-            raise Silent(f"no answer within {PATIENCE:g} s") from None
+            raise Silent(PATIENCE) from None
         assert line, (self._place.folder / "worker.log").read_text()[-2000:]
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.clients.protocol import PATIENCE, Failed, Place, Silent, Unsupported
+from tests.clients.processes import output, start
+from tests.clients.protocol import PATIENCE, Failed, Place, Unsupported
 
 
 class Program:
@@ -43,26 +44,15 @@ class Program:
     async def run(self, *arguments: str | Path, stdin: Path | None = None) -> bytes:
         """Run the program; what it printed. Raises `Failed`."""
         with (stdin or Path(os.devnull)).open("rb") as source:
-            process = await asyncio.create_subprocess_exec(
-                str(self._program),
-                *map(str, arguments),
-                env={
-                    "PATH": os.environ["PATH"],
-                    "HOME": str(self._place.folder),
-                    "LANG": "C.UTF-8",
-                    **self.environment(),
-                },
+            process = await start(
+                [self._program, *arguments],
+                self._place.folder,
+                self.environment(),
                 stdin=source,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-        try:
-            async with asyncio.timeout(PATIENCE):
-                out, err = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise Silent(f"no end within {PATIENCE:g} s") from None
+        out, err = await output(process, PATIENCE)
         if process.returncode:
             raise Failed(f"exit code {process.returncode}: {err.decode().strip()[-400:]}")
         return out

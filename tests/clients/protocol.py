@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-PATIENCE = 150.0
-"""Longest that one operation may take (seconds)."""
+PATIENCE = 90.0
+"""After so long an operation is broken off (seconds)."""
 
 
 class Unsupported(Exception):  # noqa: N818 - no error: the client can't do it, with any server
@@ -21,7 +21,10 @@ class Failed(Exception):  # noqa: N818 - what an application would see
 
 
 class Silent(Failed):
-    """It did not come to an end while anybody had patience."""
+    """It did not come to an end while anybody had patience (seconds); it was ended then."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__(f"no end within {patience:g} s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from enum import Enum
 
 ACTS = ("direct", "before", "during", "after")
 READ_OLD = "get an older object"
+AWAY = "503 SlowDown"
 _KINDS = (
-    (r"SlowDown|SLOW_DOWN|\b503\b|Service Unavailable", "503 SlowDown"),
+    (r"SlowDown|SLOW_DOWN|\b503\b|Service Unavailable", AWAY),
     (r"does not keep the bytes", "501 NotImplemented: the server keeps no body under `x/`"),
     (r"InvalidRequest|Invalid Request", "400 InvalidRequest, of the server"),
     (r"BadDigest", "400 BadDigest, of the server"),
@@ -24,6 +25,8 @@ class Outcome(Enum):
     """The client itself can't do it."""
     FAILED = "error"
     """The client reported an error."""
+    SILENT = "still repeating after"
+    """It had come to no end when patience did."""
     WRONG = "WRONG"
     """It reported success, and the result is not what was written."""
 
@@ -94,18 +97,19 @@ class Report:
 def _text(cell: Cell) -> str:
     if cell.outcome is Outcome.UNSUPPORTED:
         return cell.outcome.value
-    return f"{cell.outcome.value} {cell.seconds:.2f} s"
+    digits = 0 if cell.outcome is Outcome.SILENT else 2
+    return f"{cell.outcome.value} {cell.seconds:.{digits}f} s"
 
 
 def _noted(cell: Cell, notes: dict[str, int]) -> str:
     if not cell.note:
         return _text(cell)
-    return f"{_text(cell)} ({notes.setdefault(_kind(cell.note), len(notes) + 1)})"
+    return f"{_text(cell)} ({notes.setdefault(kind(cell.note), len(notes) + 1)})"
 
 
-def _kind(note: str) -> str:
+def kind(note: str) -> str:
     """What is worth telling of an error: without what is of this machine and this run only."""
-    for pattern, kind in _KINDS:
+    for pattern, told in _KINDS:
         if re.search(pattern, note):
-            return kind
+            return told
     return _OF_THIS_MACHINE.sub("…", note)[:200]

@@ -121,6 +121,8 @@ class Application:
             await action
         except Unsupported as reason:
             outcome, note = Outcome.UNSUPPORTED, str(reason)
+        except Silent:
+            outcome = Outcome.SILENT
         except Failed as error:
             outcome, note = Outcome.FAILED, " ".join(str(error).split())[:300]
         except WrongError as error:
@@ -258,10 +260,6 @@ def odd_row(key: str) -> str:
     return f"key `{key}`"
 
 
-SERVER_MAY_REFUSE = {PRESIGNED_PUT, *map(odd_row, SERVER_CANNOT)}
-"""Node's SDK presigns the checksum of an empty body: SeaweedFS refuses any other body then."""
-
-
 def as_listed(keys: set[str]) -> set[str]:
     """What SeaweedFS makes of these keys, so that both can be compared."""
     return {FOLDED.get(key, key) for key in keys} - {LEFT_BEHIND}
@@ -332,26 +330,3 @@ async def verified(outage: Outage, application: Application) -> list[str]:
         further = as_listed(await outage.keys(bucket)) - wanted
         problems += [f"{bucket}/{key}: nobody wrote it" for key in further if not parquet(key)]
     return problems
-
-
-def faults(report: Report, client: str) -> list[str]:
-    """Which cells can't be excused.
-
-    With the server there, what fails may fail only where it fails without nobreak too. In the
-    outage only the read of what this machine does not have may fail.
-    """
-    bad = []
-    for cell in report.cells:
-        if cell.client != client or cell.act == "direct":
-            continue
-        if cell.outcome in {Outcome.DONE, Outcome.UNSUPPORTED}:
-            continue
-        if cell.act == "during":
-            excused = cell.row == READ_OLD and cell.outcome is Outcome.FAILED
-        else:
-            direct = report.cell(client, cell.row, "direct")
-            known = direct is not None and direct.outcome in {Outcome.FAILED, Outcome.WRONG}
-            excused = known and cell.row in SERVER_MAY_REFUSE
-        if not excused:
-            bad.append(f"{cell.act}: {cell.row}: {cell.outcome.value} {cell.note}")
-    return bad

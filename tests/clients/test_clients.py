@@ -7,14 +7,15 @@ import pytest
 from tests.clients.outage import Outage, running
 from tests.clients.report import ACTS, Report
 from tests.clients.roster import CANNOT_NAME, CLIENTS, IN_CI, RENAMED, Make
-from tests.clients.scenario import Application, faults, slug, through_an_outage, verified
+from tests.clients.scenario import Application, slug, through_an_outage, verified
+from tests.clients.verdict import faults
 
 MIB = 1024 * 1024
 
 
 @pytest.mark.timeout(110)
-async def test_clients_of_two_languages_never_notice_an_outage(tmp_path):
-    """I1, I2: what CI has time for; all the others are behind `make clients`."""
+async def test_botocore_never_notices_an_outage(tmp_path):
+    """I1, I2, I5: what CI has time for; all the others are behind `make clients`."""
     assert await play(tmp_path, Report(), IN_CI, large=12 * MIB) == []
 
 
@@ -22,7 +23,7 @@ async def test_clients_of_two_languages_never_notice_an_outage(tmp_path):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_a_client_never_notices_an_outage(tmp_path, name, clients_report):
-    """I1, I2."""
+    """I1, I2, I5."""
     assert await play(tmp_path, clients_report, {name: CLIENTS[name]}, large=66 * MIB) == []
 
 

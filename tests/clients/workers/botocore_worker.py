@@ -1,17 +1,20 @@
 """botocore alone, a multipart upload by hand: what all of Python's AWS clients stand on."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import botocore
 import botocore.session
-from loop import Place, read, serve, started, write
+from loop import Place, serve, started, write
 
 PART = 5 * 1024 * 1024
 
 
 class Botocore:
-    def __init__(self, place: Place) -> None:
-        self._client = botocore.session.get_session().create_client(
+    def __init__(self, place: Place, make: Callable[..., Any]) -> None:
+        """`make`: what makes a client of a service, botocore's own or boto3's."""
+        self._client = make(
             "s3",
             endpoint_url=place.endpoint,
             aws_access_key_id=place.access_key,
@@ -20,7 +23,8 @@ class Botocore:
         )
 
     def put(self, bucket: str, key: str, path: str) -> None:
-        self._client.put_object(Bucket=bucket, Key=key, Body=read(path))
+        with Path(path).open("rb") as body:
+            self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
     def get(self, bucket: str, key: str, path: str) -> None:
         write(path, self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -64,4 +68,5 @@ class Botocore:
 
 
 if __name__ == "__main__":
-    serve(Botocore(started()), botocore.__version__)
+    session = botocore.session.get_session()
+    serve(Botocore(started(), session.create_client), botocore.__version__)
