@@ -64,7 +64,6 @@ CANNOT_NAME: dict[str, dict[str, str]] = {
         "x/": _A_FOLDER,
         "../y": "signs another path than curl, below it, then sends",
     },
-    "s3fs": {"x/": "writes `x/` and reads `x`"},
 }
 """Keys that a client can't name, and why; the scenario finds out anew whether that is so."""
 RENAMED: dict[str, dict[str, str]] = {
