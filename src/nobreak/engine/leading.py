@@ -14,6 +14,7 @@ from nobreak.engine.leader import Leadership
 from nobreak.engine.live import LiveSettings
 from nobreak.engine.monitor import Monitor
 from nobreak.engine.probing import build_probe
+from nobreak.engine.returning import Returning
 from nobreak.engine.title import Title
 from nobreak.engine.upload_care import UploadCare
 from nobreak.errors import NobreakError
@@ -84,6 +85,7 @@ class Leading:
                 )
                 tasks.create_task(self.kept_up("buckets", BucketReader(self._context).run))
                 tasks.create_task(self.kept_up("index", Indexer(self._context).run))
+                tasks.create_task(self.kept_up("returning", Returning(self._context).run))
                 tasks.create_task(self.kept_up("sweep", self._sweep))
                 tasks.create_task(self.kept_up("uploads", UploadCare(self._context).run))
                 tasks.create_task(self.kept_up("title", self._show_title))

@@ -7,6 +7,8 @@ sent, its entries know as a doubt.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import islice
 
 from nobreak.words import ObjectName
 
@@ -32,3 +34,7 @@ class Ours:
     def may_have_made(self, name: ObjectName, etag: str) -> bool:
         """Whether this ETag (or `GONE`) may come from a request of ours."""
         return (name, etag) in self._sent
+
+    def latest(self, limit: int) -> Sequence[ObjectName]:
+        """Objects that something was asked of last, the newest first; `limit` requests back."""
+        return list(dict.fromkeys(name for name, _ in islice(reversed(self._sent), limit)))

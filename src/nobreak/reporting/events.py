@@ -43,6 +43,7 @@ class EventKind(StrEnum):
     WRITE_DIVERTED = "write_diverted"
     WRITES_DIVERTED = "writes_diverted"
     EXTERNAL_CHANGED = "external_changed"
+    EXTERNAL_LOST = "external_lost"
     DRAIN_STARTED = "drain_started"
     DRAIN_PROGRESS = "drain_progress"
     DRAIN_PAUSED = "drain_paused"

@@ -151,6 +151,12 @@ _JOURNAL: dict[K, tuple[Line, ...]] = {
             "⚠️ The external server changed from {before} to {after}: {entries} entries kept for the first will go to the second",
         ),
     ),
+    K.EXTERNAL_LOST: (
+        _error(
+            "🚨 O SERVIDOR EXTERNO VOLTOU SEM {lost} de {looked} objetos que tinha confirmado, por exemplo {name}: perdeu dados, ou outros os mudaram",
+            "🚨 EXTERNAL SERVER CAME BACK WITHOUT {lost} of {looked} objects that it had confirmed, {name} for one: it lost data, or others changed them",
+        ),
+    ),
     K.DRAIN_STARTED: (
         _info(
             "📤 Devolvendo {entries} itens ({size:bytes}) ao servidor externo...",
