@@ -648,7 +648,7 @@ async def test_folders_that_the_dead_have_left_are_fsynced_before_anything_is_ke
     fsynced = []
     for module in (bodies_module, folders_module):
         monkeypatch.setattr(module, "fsync_folder", fsynced.append)
-    await BodyStore(disk, used=lambda: 0).open()
+    await BodyStore(disk, used=lambda: 0, needed=lambda _: False).open()
     assert set(fsynced) == {disk.folder, disk.folder / "blobs"}
 
 
