@@ -1,8 +1,10 @@
-"""What 10,000 idle connections, 64 slow uploads of 1 GiB and 64 readers that hardly read cost the
-S3 front in memory.
+"""What 10,000 idle connections, 64 slow uploads of 1 GiB, 64 readers that hardly read and 64 uploads
+at full speed cost the S3 front in memory.
 
-`python bench/s3_idle.py [--external]`: starts `nobreak serve`, pinned to local mode or before a
-SeaweedFS, and prints its memory and open files in each case, and that it answers all the while.
+`python bench/s3_idle.py [--external seaweed|sink]`: starts `nobreak serve`, pinned to local mode or
+before a SeaweedFS or a server that keeps nothing (`sink.py`), and prints its memory and open files in
+each case, and that it answers all the while. The uploads at full speed need `--gib` of disk for each
+client (0: they are left out).
 """
 
 import argparse
@@ -17,12 +19,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from usage import Process
+
 from nobreak.demo.seaweed import SeaweedServer
 from nobreak.faces.limits import raise_open_files
 from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 
 USER = Credentials("user", "secret", "us-east-1")
-PORT, API = 19871, 19872
+PORT, API, SINK = 19871, 19872, 19873
 GIB = 1 << 30
 CHUNK_BYTES = 65_536
 CHUNK = b"x" * CHUNK_BYTES
@@ -40,13 +44,15 @@ def open_files(pid: int) -> int:
 
 @asynccontextmanager
 async def served(
-    folder: Path, external: SeaweedServer | None
+    folder: Path, external: SeaweedServer | str | None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
+    server = external if isinstance(external, SeaweedServer) else None
+    endpoint = server.endpoint if server else external or "http://127.0.0.1:9"
     environment = {
         **os.environ,
-        "EXTERNAL_STORAGE_URL": f"s3+{external.endpoint}" if external else "s3+http://127.0.0.1:9",
-        "EXTERNAL_STORAGE_ACCESS_KEY": external.access_key if external else "a",
-        "EXTERNAL_STORAGE_SECRET_KEY": external.secret_key if external else "b",
+        "EXTERNAL_STORAGE_URL": f"s3+{endpoint}",
+        "EXTERNAL_STORAGE_ACCESS_KEY": server.access_key if server else "a",
+        "EXTERNAL_STORAGE_SECRET_KEY": server.secret_key if server else "b",
         "USE_EXTERNAL_STORAGE": "true" if external else "false",
         "NOBREAK_ACCESS_KEY": USER.access_key,
         "NOBREAK_SECRET_KEY": USER.secret_key,
@@ -158,30 +164,69 @@ async def slow_readers(pid: int, count: int, seconds: float) -> None:
         writer.transport.abort()
 
 
+async def fast_uploads(pid: int, count: int, size: int) -> None:
+    """Each client sends one object as fast as it is taken."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    async def upload(number: int) -> None:
+        reader, writer = await request("PUT", f"/shop/fast{number}", size)
+        for _ in range(size // CHUNK_BYTES):
+            writer.write(CHUNK)
+            await writer.drain()
+        status = (await reader.readline()).split()[1]
+        writer.close()
+        assert status == b"200", status
+
+    began = time.monotonic()
+    uploads = asyncio.gather(*map(upload, range(count)))
+    slowest = 0.0
+    while not uploads.done():
+        slowest = max(slowest, await done("PUT", "/shop/small", b"hello"))
+        await asyncio.wait({uploads}, timeout=0.5)
+    await uploads
+    rate = count * size / (time.monotonic() - began) / (1 << 20)
+    print(
+        f"{count} uploads of {size >> 20} MiB at full speed ({rate:.0f} MiB/s in all): at most "
+        f"{Process(pid).peak():.0f} MiB; a small PUT beside them takes at most {slowest * 1000:.0f} ms"
+    )
+
+
 @asynccontextmanager
-async def seaweed(folder: Path, *, wanted: bool) -> AsyncIterator[SeaweedServer | None]:
-    server = SeaweedServer(folder / "weed") if wanted else None
-    if server:
+async def external_server(
+    folder: Path, wanted: str | None
+) -> AsyncIterator[SeaweedServer | str | None]:
+    if wanted == "seaweed":
+        server = SeaweedServer(folder / "weed")
         await server.start()
-    try:
-        yield server
-    finally:
-        if server:
+        try:
+            yield server
+        finally:
             await server.kill()
+    elif wanted == "sink":
+        program = str(Path(__file__).parent / "sink.py")
+        process = await asyncio.create_subprocess_exec(sys.executable, program, str(SINK))
+        try:
+            yield f"http://127.0.0.1:{SINK}"
+        finally:
+            process.kill()
+            await process.wait()
+    else:
+        yield None
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--external", action="store_true", help="before a SeaweedFS")
+    parser.add_argument("--external", choices=["seaweed", "sink"], help="before this server")
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--gib", type=float, default=0.25, help="of each upload at full speed")
     asked = parser.parse_args()
     raise_open_files()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with (
-            seaweed(folder, wanted=asked.external) as external,
+            external_server(folder, asked.external) as external,
             served(folder, external) as process,
         ):
             if external:
@@ -191,7 +236,11 @@ async def main() -> None:
             print(f"at rest: {memory(pid):.0f} MiB, {open_files(pid)} open files")
             await idle(pid, asked.idle)
             await slow_uploads(pid, asked.clients, asked.seconds, folder / "data" / "spool")
-            await slow_readers(pid, asked.clients, asked.seconds)
+            if asked.external != "sink":
+                await slow_readers(pid, asked.clients, asked.seconds)
+            await fast_uploads(
+                pid, asked.clients, int(asked.gib * GIB) // CHUNK_BYTES * CHUNK_BYTES
+            )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ from nobreak.faces.s3.request import S3Error
 from nobreak.reporting.events import EventKind
 
 
+CHUNK = 256 * 1024
+"""What is taken from a connection at once: each of many uploads holds as much (bytes)."""
+
+
 class Carrier:
     """Between aiohttp's requests and the front. `most`: requests answered at the same time."""
 
@@ -99,7 +103,7 @@ async def _body(http: web.BaseRequest) -> AsyncIterator[bytes]:
     if expects and http.version >= HttpVersion11:
         await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         http.writer.output_size = 0
-    async for chunk in http.content.iter_any():
+    while chunk := await http.content.read(CHUNK):
         yield chunk
 
 

@@ -194,8 +194,7 @@ class Spool:
         return await self._disk.run(lambda: os.pread(descriptor, stop - start, start))
 
     async def _flush(self, *, hash_it: bool = True) -> None:
-        data = bytes(self._buffer)
-        offset = self._flushed
+        data, offset = self._buffer, self._flushed
         self._check_room(max(len(data), (self._announced or 0) - offset))
 
         def write() -> int | None:
@@ -204,17 +203,14 @@ class Spool:
                     return None
                 if self._file is None:
                     self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-                view, at = memoryview(data), offset
-                while view:
-                    written = os.pwrite(self._file, view, at)
-                    view, at = view[written:], at + written
+                _write_all(self._file, data, offset)
                 if hash_it:
                     self._hash.update(data)
                 return self._file
 
         self._descriptor = await self._disk.run(write)
         self._flushed += len(data)
-        self._buffer.clear()
+        self._buffer = bytearray()
         self._wake()
 
     def _wake(self) -> None:
@@ -246,3 +242,12 @@ class Spool:
                     self._path.unlink(missing_ok=True)
 
         await self._disk.run(close)
+
+
+def _write_all(descriptor: int, data: bytearray, offset: int) -> None:
+    """Raises `OSError`; `data` may grow again in any case."""
+    done = 0
+    with memoryview(data) as view:
+        while done < len(view):
+            with view[done:] as rest:
+                done += os.pwrite(descriptor, rest, offset + done)
