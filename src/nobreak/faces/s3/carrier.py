@@ -23,7 +23,6 @@ from nobreak.faces.s3.refusing import head_too_large, identified, too_many
 from nobreak.faces.s3.request import S3Error
 from nobreak.reporting.events import EventKind
 
-
 CHUNK = 256 * 1024
 """What is taken from a connection at once: each of many uploads holds as much (bytes)."""
 
