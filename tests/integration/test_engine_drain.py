@@ -487,7 +487,7 @@ async def test_a_disk_that_fails_while_it_sends_stops_it_only_for_as_long(rig, m
 
         return method
 
-    for name in ("confirm", "resume", "park"):
+    for name in ("confirm", "resume", "defer"):
         monkeypatch.setattr(journal, name, failing(getattr(journal, name)))
     await local(rig)
     for number in range(12):
@@ -501,3 +501,27 @@ async def test_a_disk_that_fails_while_it_sends_stops_it_only_for_as_long(rig, m
     broken.clear()
     await rig.drained()
     assert not rig.said(EventKind.ENTRY_PARKED)
+
+
+async def test_a_body_that_the_disk_cannot_read_waits_alone(rig, monkeypatch):
+    """I7: it is tried again soon, and the others are given back meanwhile."""
+    bodies, tries = rig.engine._context.bodies, []
+    open_kept = bodies.open_kept
+
+    async def failing(kept, fingerprint):
+        if fingerprint.size == LARGE:
+            tries.append(fingerprint)
+            raise LocalStoreError("EIO")
+        return await open_kept(kept, fingerprint)
+
+    monkeypatch.setattr(bodies, "open_kept", failing)
+    monkeypatch.setattr(drain_module, "FAILED_FIRST", 0.05)
+    await local(rig)
+    await rig.store.put(rig.name("unreadable"), os.urandom(LARGE))
+    for number in range(5):
+        await rig.store.put(rig.name(f"k{number}"), b"content")
+    await automatic(rig)
+    await eventually(lambda: len(tries) > 2 and len(entries(rig)) == 1)
+    assert not rig.said(EventKind.ENTRY_PARKED)
+    assert not rig.said(EventKind.UNEXPECTED_ERROR)
+    await eventually(lambda: len(entries(rig, parked=True)) == 1, within=20)

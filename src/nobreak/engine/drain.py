@@ -168,7 +168,8 @@ class Drain:
             await self._park(entry, str(error))
         except OutageError as error:
             self._context.link.failed(entry.name, error)
-            await self._defer(entry, error)
+            at_once = error.kind is OutageKind.CONNECTION
+            await self._defer(entry, str(error), in_doubt=error.in_doubt, at_once=at_once)
         except CorruptBodyError as error:
             self._context.reporter.emit(
                 EventKind.BODY_CORRUPT, name=str(entry.name), seq=entry.seq, reason=str(error)
@@ -176,8 +177,9 @@ class Drain:
             await self._park(entry, str(error))
         except DamagedJournalError as error:
             await self._park(entry, str(error))  # of this entry, perhaps: the others go on
-        except (LocalStoreError, OutOfSpaceError):
-            raise  # the disk's fault, not the entry's: all begins again when it is well
+        except (LocalStoreError, OutOfSpaceError) as error:
+            # A disk that fails altogether lets nothing be written of it: all begins again then.
+            await self._defer(entry, str(error), in_doubt=True)
         except NobreakError as error:
             await self._park(entry, str(error))
         else:
@@ -199,8 +201,7 @@ class Drain:
         if receipt.etag:
             context.ours.sent(entry.name, receipt.etag)
         if not await holds(context, entry, receipt):
-            detail = "the external store holds something else"
-            await self._defer(entry, OutageError(OutageKind.BROKEN, detail, in_doubt=True))
+            await self._defer(entry, "the external store holds something else", in_doubt=True)
             return False
         left = await confirm(context, entry, receipt, settle=context.writes.settle)
         self._progress.count(entry, gone=left.gone)
@@ -248,19 +249,19 @@ class Drain:
             await external.delete_bucket(entry.name.bucket)
         return Receipt()
 
-    async def _defer(self, entry: Entry, error: OutageError) -> None:
+    async def _defer(
+        self, entry: Entry, reason: str, *, in_doubt: bool, at_once: bool = False
+    ) -> None:
         """It failed. If the server is away all wait; else this one waits, then is parked."""
         self._pace = self._pace.failed()
         context = self._context
         attempts = entry.attempts + 1
         if attempts >= FAILURES_TO_PARK and context.link.state() is Link.OPEN:
-            await self._park(entry, str(error))
+            await self._park(entry, reason)
             return
         wait = retry_in(attempts, first=FAILED_FIRST, longest=FAILED_LONGEST)
-        later = context.now() + wait if error.kind is not OutageKind.CONNECTION else 0.0
-        await context.journal.defer(
-            entry, not_before=later, error=str(error), in_doubt=error.in_doubt
-        )
+        later = 0.0 if at_once else context.now() + wait
+        await context.journal.defer(entry, not_before=later, error=reason, in_doubt=in_doubt)
 
     async def _park(self, entry: Entry, reason: str) -> None:
         """The fault is the entry's own: keep it, show it, try it again later (I7)."""
