@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -308,3 +310,16 @@ async def test_a_request_that_nobody_waits_for_any_more_is_let_go(rig, why):
     with pytest.raises((UnavailableError, asyncio.CancelledError)):
         await task
     assert ends == [why]
+
+
+@pytest.mark.timeout(20)
+async def test_a_read_of_what_leaves_the_journal_at_that_moment_goes_on_outside(start, tmp_path):
+    """I5: it looks again, and lets everybody else have a turn before it does."""
+    rig = await start(leads=False)
+    await journalled(rig, "k", b"ours")
+    await rig.engine.choose(Override.EXTERNAL, "test")
+    there(rig, "k", b"ours")
+    assert rig.engine.journal.newest(rig.name("k")) is not None
+    with closing(sqlite3.connect(tmp_path / "data" / "journal.db")) as other, other:
+        other.execute("DELETE FROM entry")  # another process confirmed it: in this very turn
+    assert await rig.store.read(rig.name("k")) == b"ours"
