@@ -37,7 +37,10 @@ class Child:
         await eventually(lambda: listening(self.port), within=20)
 
     def freeze(self) -> None:
-        os.kill(self._running().pid, signal.SIGSTOP)
+        """SIGSTOP; on return all of its threads stand still."""
+        pid = self._running().pid
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         os.kill(self._running().pid, signal.SIGCONT)

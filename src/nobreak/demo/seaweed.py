@@ -155,7 +155,10 @@ class SeaweedServer:
 
     def freeze(self) -> None:
         """SIGSTOP: it still accepts connections and never answers."""
-        self._running().send_signal(signal.SIGSTOP)
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        if hasattr(os, "waitid"):  # until the last of its threads stands still, it may answer
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on where it was."""

@@ -7,9 +7,8 @@ that only the external store knows. Writes of objects go through the `Store`, wh
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
-
-import aiohttp
 
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
@@ -18,8 +17,10 @@ from nobreak.engine.indexing import look_at, look_later
 from nobreak.engine.passing_by import PENDING, PassingBy
 from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
-from nobreak.stores.external.http import RequestBody
+from nobreak.stores.external.http_request import RequestBody
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.s3 import S3Store
+from nobreak.stores.external.s3_client import S3Client
 from nobreak.stores.external.sigv4 import QueryPairs
 from nobreak.stores.interfaces import Alias
 from nobreak.words import ObjectName
@@ -27,8 +28,8 @@ from nobreak.words import ObjectName
 NOT_S3 = "the external store does not speak S3: it has no answer to this"
 AWAY = "the external store is away, and only it can answer this"
 NO_OBJECT = "a senseless answer: an object without an ETag"
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKS_BY_ETAG = frozenset({"if-match", "if-none-match", "if-range"})
-Answer = aiohttp.ClientResponse
 
 
 class Forwarded:
@@ -36,7 +37,7 @@ class Forwarded:
 
     def __init__(
         self,
-        response: aiohttp.ClientResponse,
+        response: Response,
         stack: AsyncExitStack,
         name: ObjectName,
         context: Context,
@@ -53,19 +54,18 @@ class Forwarded:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body. Raises `OutageError` when it ends early, or stops coming (I5)."""
-        pieces = aiter(self._response.content.iter_any())
+        patience = self._context.writes.divert_after
         while True:
             try:
-                async with asyncio.timeout(self._context.writes.divert_after):
-                    piece = await anext(pieces)
-            except StopAsyncIteration:
-                if self._passing is not None:
-                    self._passing.settled = True
-                return
-            except (TimeoutError, aiohttp.ClientError) as error:
+                piece = await self._response.some(within=patience)
+            except OutageError as error:
                 outage = OutageError(OutageKind.BROKEN, "the answer broke off", in_doubt=False)
                 self._context.link.failed(self._name, outage)
                 raise outage from error
+            if not piece:
+                if self._passing is not None:
+                    self._passing.settled = True
+                return
             yield piece
 
     async def aclose(self) -> None:
@@ -159,25 +159,17 @@ class Forwarding:
         if name.bucket and self.holds_back(name):
             raise UnavailableError(PENDING)
         alias = context.catalog.alias(name) if name.key else None
-        writes = method not in {"GET", "HEAD", "OPTIONS"}
-        body = _Sent(data)
+        asked = _Asked(method, name, query, asked_as_theirs(headers, alias), data)
         async with AsyncExitStack() as stack:
             passing = None
             if changes:
                 passing = await stack.enter_async_context(PassingBy(context, changes))
-            call = external.client.forward(
-                method,
-                name.bucket,
-                name.key,
-                query=query,
-                headers=asked_as_theirs(headers, alias),
-                data=body.data,
-                changes=writes,
-            )
             try:
-                response = await self._answer(
-                    stack.enter_async_context(call), name, body, writes=writes
-                )
+                if method in READS:
+                    response = await self._read(external.client, asked)
+                    stack.callback(response.close)
+                else:
+                    response = await self._write(external.client, asked, stack)
                 _check_object(response, of_object=of_object)
             except OutageError as error:
                 context.link.failed(name, error)
@@ -186,28 +178,56 @@ class Forwarding:
             said = answered_as_ours(response.headers, alias)
             return Forwarded(response, stack.pop_all(), name, context, said, passing)
 
-    async def _answer(
-        self, work: Coroutine[Any, Any, Answer], name: ObjectName, body: "_Sent", *, writes: bool
-    ) -> Answer:
-        """The answer in time. A write may take longer: to copy, to join, to delete many."""
-        patience = self._context.writes.divert_after
+    async def _read(self, client: S3Client, asked: "_Asked") -> Response:
+        """The answer in time."""
+        now = asyncio.get_running_loop().time()
+        return await client.send(
+            asked.method,
+            asked.name.bucket,
+            asked.name.key,
+            query=asked.query,
+            headers=asked.headers,
+            data=asked.data,
+            deadline=now + self._context.writes.divert_after,
+        )
+
+    async def _write(self, client: S3Client, asked: "_Asked", stack: AsyncExitStack) -> Response:
+        """The answer, which may take longer than others: to copy, to join, to delete many."""
+        body = _Sent(asked.data)
+
+        async def work() -> Response:
+            response = await client.send(
+                asked.method,
+                asked.name.bucket,
+                asked.name.key,
+                query=asked.query,
+                headers=asked.headers,
+                data=body.data,
+                changes=True,
+            )
+            stack.callback(response.close)  # also if nobody waits for it any more
+            return response
 
         async def look() -> None:
-            external = self._context.external
-            if isinstance(external, S3Store):
-                async with external.client.call("HEAD", name.bucket):
-                    pass
+            async with client.call("HEAD", asked.name.bucket):
+                pass
 
-        if writes:
-            return await while_it_lives(work, look, sent=body.wait(), seconds=patience)
-        try:
-            async with asyncio.timeout(patience):
-                return await work
-        except TimeoutError as error:
-            raise OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=False) from error
+        patience = self._context.writes.divert_after
+        return await while_it_lives(work(), look, sent=body.wait(), seconds=patience)
 
 
-def _check_object(response: Answer, *, of_object: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as it goes to the external store."""
+
+    method: str
+    name: ObjectName
+    query: QueryPairs
+    headers: Mapping[str, str]
+    data: RequestBody | None
+
+
+def _check_object(response: Response, *, of_object: bool) -> None:
     if of_object and response.ok and "ETag" not in response.headers:
         raise OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
 

@@ -12,7 +12,7 @@ from nobreak.faces.s3.effects import Effect, effect_of, objects_changed
 from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.incoming import Incoming
 from nobreak.faces.s3.request import S3Request
-from nobreak.stores.external.http import RequestBody
+from nobreak.stores.external.http_request import RequestBody
 from nobreak.words import ObjectName
 
 HOP_BY_HOP = frozenset(

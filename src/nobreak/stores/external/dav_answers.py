@@ -7,9 +7,8 @@ everything. RFC 4918 has other words: 201 and 204 to PUT, MOVE and MKCOL, 207 to
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import aiohttp
-
 from nobreak.errors import OutageError
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.reading import refused, senseless
 
 OK, CREATED, NO_CONTENT, MULTISTATUS = 200, 201, 204, 207
@@ -17,7 +16,7 @@ DONE = frozenset({CREATED, NO_CONTENT})
 PAGE = "text/html"
 
 
-def raise_unless_done(response: aiohttp.ClientResponse, *, or_ok: bool = False) -> None:
+def raise_unless_done(response: Response, *, or_ok: bool = False) -> None:
     """Raise unless this is success: `OutageError` where it is one that means nothing.
 
     `or_ok`: RFC 9110 allows 200 as well, so plain servers may say it. Not with a page in HTML.

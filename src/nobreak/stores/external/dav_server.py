@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import unquote_to_bytes, urlsplit
 
-import aiohttp
-
 from nobreak.errors import OutageError, OutageKind, RefusedError, UnsupportedError
 from nobreak.stores.external.base import Body
 from nobreak.stores.external.dav_answers import CREATED, MULTISTATUS, OK, raise_unless_done
 from nobreak.stores.external.dav_names import url_path
 from nobreak.stores.external.dav_propfind import Found, parse_multistatus
 from nobreak.stores.external.http import HttpClient, Timeouts
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.reading import ABSENT, plain_etag, refused
 from nobreak.stores.external.sending import arrived, exactly
 
@@ -149,7 +148,7 @@ class DavServer:
                 return [Found(self._raw_path(path), is_folder=True)]
             if response.status != MULTISTATUS:
                 raise refused(response)
-            return await parse_multistatus(response.content.iter_any())
+            return await parse_multistatus(response.chunks())
 
     def _request(
         self,
@@ -159,7 +158,7 @@ class DavServer:
         data: AsyncIterator[bytes] | None = None,
         *,
         changes: bool = False,
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[Response]:
         everything = {**self.credentials, **(headers or {})}
         return self.http.request(method, url, headers=everything, data=data, changes=changes)
 
@@ -167,7 +166,7 @@ class DavServer:
         return b"/".join([self._base_path, *(segment.encode() for segment in path)])
 
 
-def _adds_a_slash(response: aiohttp.ClientResponse) -> bool:
+def _adds_a_slash(response: Response) -> bool:
     """Whether the server only wants a slash at the end: so this is a folder."""
     location = urlsplit(response.headers.get("Location", "")).path
-    return location == f"{response.url.raw_path}/"
+    return location == f"{response.path}/"

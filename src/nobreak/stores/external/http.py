@@ -1,24 +1,24 @@
 """The one way in which drivers speak HTTP: a connection pool, time-outs and honest errors.
 
-Nothing is retried here, with one exception that no one can observe: a request without a body
-that changes nothing and finds its kept-alive connection closed before a byte of an answer is
-sent once more on a new connection.
+A client of our own (`http_request`, `http_response`, `http_connection`, `http_pool`), since every
+request that passes through nobreak pays for it twice, and since what may be sent twice, and what is
+in doubt, is decided here (I4). Nothing is retried, with one exception that no one can observe: a
+request without a body that changes nothing and finds its connection closed before a byte of an
+answer is sent once more on a new connection.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
-from yarl import URL
-
 from nobreak.errors import OutageError, OutageKind
+from nobreak.stores.external.http_pool import Pool, tls_context
+from nobreak.stores.external.http_request import Request, RequestBody, make_request
+from nobreak.stores.external.http_response import Response
 
 SERVER_ERROR = 500
 NOT_IMPLEMENTED = 501  # an answer about the request, not about the health of the server
-
-RequestBody = bytes | AsyncIterator[bytes] | aiohttp.FormData
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +34,45 @@ class Timeouts:
 
 
 class HttpClient:
-    """A connection pool to one external store. The session opens with the first request."""
+    """Connection pools, one for each server. A pool opens with the first request to its server."""
 
-    def __init__(self, timeouts: Timeouts, *, verify_tls: bool = True) -> None:
+    def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._verify_tls = verify_tls
-        self._session: aiohttp.ClientSession | None = None
+        self._pools: dict[tuple[str, str], Pool] = {}
 
     async def aclose(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close all connections."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, ssl=self._verify_tls, ttl_dns_cache=10, keepalive_timeout=25
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=self._timeouts.connect,
-                    sock_read=self._timeouts.silence,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("Accept-Encoding", "User-Agent", "Content-Type"),
-            )
-            # aiohttp would send a PUT again by itself, with a body that is already spent.
-            self._session._retry_connection = False  # noqa: SLF001
-        return self._session
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: RequestBody | None = None,
+        changes: bool = False,
+        deadline: float | None = None,
+    ) -> Response:
+        """Send a request; `url` goes out exactly as it is. Close the answer in all cases.
+
+        `changes`: the request changes the server's state, so its failure leaves it in doubt.
+        `deadline`: when the answer's head must be here (the loop's time), beside our time-outs.
+
+        Raises `OutageError`, also for 5xx. What the iterator `data` raises comes out unchanged.
+        """
+        scheme, _, rest = url.partition("://")
+        host, _, path = rest.partition("/")
+        request = make_request(method, f"/{path}", host, headers or {}, data, changes=changes)
+        pool = self._pools.get((scheme, host)) or self._open_pool(scheme, host)
+        response = await _exchange(pool, request, deadline)
+        status = response.status
+        if status >= SERVER_ERROR and status != NOT_IMPLEMENTED:
+            response.close()
+            raise OutageError(OutageKind.STATUS, f"HTTP {status}", in_doubt=changes, status=status)
+        return response
 
     @asynccontextmanager
     async def request(
@@ -74,114 +83,37 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         data: RequestBody | None = None,
         changes: bool = False,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; `url` goes out exactly as it is. Raises `OutageError`, also for 5xx.
-
-        `changes`: the request changes the server's state, so its failure leaves it in doubt.
-        Transport errors inside of the `async with` body are translated in the same way. An
-        exception raised by the iterator `data` comes out unchanged.
-        """
-        upload = _Upload(data) if isinstance(data, AsyncIterator) else None
+    ) -> AsyncIterator[Response]:
+        """As `send`; the answer is closed when the context ends."""
+        response = await self.send(method, url, headers=headers, data=data, changes=changes)
         try:
-            with translated_errors(changes=changes):
-                response = await self._send(
-                    method, url, headers=headers, data=upload or data, changes=changes
-                )
-                async with response:
-                    _raise_for_outage(response, changes=changes)
-                    yield response
-        except OutageError:
-            if upload is not None and upload.error is not None:
-                raise upload.error from None
-            raise
+            yield response
+        finally:
+            response.close()
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None,
-        data: "_Upload | RequestBody | None",
-        changes: bool,
-    ) -> aiohttp.ClientResponse:
-        session = self._open_session()
-        address = URL(url, encoded=True)
-
-        async def attempt() -> aiohttp.ClientResponse:
-            return await session.request(
-                method, address, headers=headers, data=data, allow_redirects=False
-            )
-
-        try:
-            if isinstance(data, _Upload):
-                async with data.watched(self._timeouts.silence):
-                    return await attempt()
-            return await attempt()
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if changes or data is not None:
-                raise
-            return await attempt()
+    def _open_pool(self, scheme: str, host: str) -> Pool:
+        name, port = _split_host(host, PORTS[scheme])
+        tls = tls_context() if scheme == "https" else None
+        connect, silence = self._timeouts.connect, self._timeouts.silence
+        pool = Pool(name, port, tls=tls, connect=connect, silence=silence)
+        self._pools[scheme, host] = pool
+        return pool
 
 
-class _Upload:
-    """A body on its way out: remembers its own failure, and notices a server that stops reading.
-
-    aiohttp watches for silence only when all is sent, and wraps whatever a body raises.
-    """
-
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self.error: Exception | None = None
-        self._chunks = chunks
-        self._silence = 0.0
-        self._patience: asyncio.Timeout | None = None
-
-    @asynccontextmanager
-    async def watched(self, silence: float) -> AsyncIterator[None]:
-        """Raise `TimeoutError` when a chunk needs longer than `silence` seconds to go out."""
-        self._silence = silence
-        async with asyncio.timeout(None) as patience:
-            self._patience = patience
-            try:
-                yield
-            finally:
-                self._patience = None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._chunks:
-                self._allow(self._silence)
-                yield chunk
-                self._allow(None)
-        except Exception as error:
-            self.error = error
-            raise
-
-    def _allow(self, seconds: float | None) -> None:
-        if self._patience is not None:
-            now = asyncio.get_running_loop().time()
-            self._patience.reschedule(None if seconds is None else now + seconds)
-
-
-def _raise_for_outage(response: aiohttp.ClientResponse, *, changes: bool) -> None:
-    status = response.status
-    if status >= SERVER_ERROR and status != NOT_IMPLEMENTED:
-        raise OutageError(OutageKind.STATUS, f"HTTP {status}", in_doubt=changes, status=status)
-
-
-@contextmanager
-def translated_errors(*, changes: bool) -> Iterator[None]:
-    """Turn aiohttp's exceptions into `OutageError`; all others pass."""
+async def _exchange(pool: Pool, request: Request, deadline: float | None) -> Response:
+    connection = pool.take() or await pool.connect(deadline)
     try:
-        yield
-    except aiohttp.ClientConnectorError as error:
-        detail = str(error.os_error or error)
-        raise OutageError(OutageKind.CONNECTION, detail, in_doubt=False) from error
-    except aiohttp.ConnectionTimeoutError as error:
-        raise OutageError(OutageKind.TIMEOUT, "no connection in time", in_doubt=False) from error
-    except TimeoutError as error:
-        raise OutageError(OutageKind.TIMEOUT, "no answer in time", in_doubt=changes) from error
-    except aiohttp.ClientError as error:
-        detail = str(error) or type(error).__name__
-        raise OutageError(OutageKind.BROKEN, detail, in_doubt=changes) from error
+        return await connection.exchange(request, deadline)
+    except OutageError as error:
+        closed = error.kind is OutageKind.BROKEN and not connection.heard
+        if not closed or not request.repeatable:
+            raise
+    return await (await pool.connect(deadline)).exchange(request, deadline)
+
+
+def _split_host(host: str, port: int) -> tuple[str, int]:
+    """The name and the port of `host:port`; `[::1]:port` has brackets."""
+    name, colon, number = host.rpartition(":")
+    if not colon or "]" in number:
+        name, number = host, ""
+    return name.strip("[]"), int(number) if number else port

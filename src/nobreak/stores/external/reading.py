@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
 from nobreak.errors import (
     ExternalError,
     NotFoundError,
@@ -18,7 +16,8 @@ from nobreak.errors import (
     RefusedError,
 )
 from nobreak.stores.external.body_digest import BodyDigest
-from nobreak.stores.external.http import HttpClient, translated_errors
+from nobreak.stores.external.http import HttpClient
+from nobreak.stores.external.http_response import Response
 from nobreak.words import (
     CONTENT_HEADERS,
     Attributes,
@@ -51,7 +50,7 @@ class HttpDownload:
         self,
         info: ObjectInfo,
         wanted: ByteRange,
-        response: aiohttp.ClientResponse,
+        response: Response,
         connection: AsyncExitStack,
         *,
         skip: int = 0,
@@ -68,20 +67,19 @@ class HttpDownload:
     async def chunks(self) -> AsyncIterator[bytes]:
         skip, left = self._skip, self.length
         digest = hashlib.md5() if self._md5 else None
-        with translated_errors(changes=False):
-            while left:
-                chunk = await self._response.content.read(min(CHUNK_BYTES, skip + left))
-                if not chunk:
-                    raise OutageError(OutageKind.BROKEN, "the answer ended early", in_doubt=False)
-                kept = chunk[skip:]
-                skip -= min(skip, len(chunk))
-                left -= len(kept)
-                if digest is not None:
-                    digest.update(kept)
-                    if not left and digest.hexdigest() != self._md5:
-                        raise senseless("other bytes than its ETag states")
-                if kept:
-                    yield kept
+        while left:
+            chunk = await self._response.some(min(CHUNK_BYTES, skip + left))
+            if not chunk:
+                raise OutageError(OutageKind.BROKEN, "the answer ended early", in_doubt=False)
+            kept = chunk[skip:]
+            skip -= min(skip, len(chunk))
+            left -= len(kept)
+            if digest is not None:
+                digest.update(kept)
+                if not left and digest.hexdigest() != self._md5:
+                    raise senseless("other bytes than its ETag states")
+            if kept:
+                yield kept
 
     async def aclose(self) -> None:
         await self._connection.aclose()
@@ -139,7 +137,7 @@ async def read_back(download: HttpDownload, fingerprint: Fingerprint) -> bool:
     return digest.fingerprint() == fingerprint
 
 
-def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> None:
+def raise_unless_found(response: Response, name: ObjectName) -> None:
     """Raise unless this is the object or a part of it: `NotFoundError`, or as `refused` says."""
     if response.status in ABSENT:
         raise NotFoundError(name)
@@ -147,7 +145,7 @@ def raise_unless_found(response: aiohttp.ClientResponse, name: ObjectName) -> No
         raise refused(response)
 
 
-def refused(response: aiohttp.ClientResponse, *, in_doubt: bool = False) -> ExternalError:
+def refused(response: Response, *, in_doubt: bool = False) -> ExternalError:
     """The answer as an error: these servers have no codes of their own.
 
     A success where another one was due refuses nothing. It is a senseless answer, an
@@ -155,10 +153,10 @@ def refused(response: aiohttp.ClientResponse, *, in_doubt: bool = False) -> Exte
     """
     if OK <= response.status < FIRST_REFUSAL:
         return senseless(f"HTTP {response.status} to {response.method}", in_doubt=in_doubt)
-    return RefusedError(response.status, response.reason or "", "")
+    return RefusedError(response.status, response.reason, "")
 
 
-def info_from(response: aiohttp.ClientResponse, name: ObjectName, size: int) -> ObjectInfo:
+def info_from(response: Response, name: ObjectName, size: int) -> ObjectInfo:
     """What the headers of an answer say of an object of `size` bytes."""
     headers = response.headers
     content = {header: headers[header] for header in CONTENT_HEADERS if header in headers}
@@ -185,9 +183,7 @@ def http_date(value: str) -> datetime:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _extent(
-    response: aiohttp.ClientResponse, name: ObjectName, *, asked: bool
-) -> tuple[ObjectInfo, ByteRange]:
+def _extent(response: Response, name: ObjectName, *, asked: bool) -> tuple[ObjectInfo, ByteRange]:
     """What the object is, and which of its bytes this answer carries."""
     length = _length(response)
     if response.status == OK:
@@ -201,7 +197,7 @@ def _extent(
     return info_from(response, name, size), ByteRange(first, last + 1)
 
 
-def _length(response: aiohttp.ClientResponse) -> int:
+def _length(response: Response) -> int:
     """The Content-Length; without it nobody can tell a whole body from a cut one."""
     if response.content_length is None:
         raise senseless("no Content-Length")
@@ -212,7 +208,7 @@ async def _size_for_416(
     http: HttpClient,
     url: str,
     name: ObjectName,
-    response: aiohttp.ClientResponse,
+    response: Response,
     headers: Mapping[str, str] | None,
 ) -> int:
     """The object's size, which most servers tell with a 416 and some don't."""

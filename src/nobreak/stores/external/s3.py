@@ -4,8 +4,6 @@ import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, suppress
 
-import aiohttp
-
 from nobreak.errors import (
     NotFoundError,
     OutageError,
@@ -15,6 +13,7 @@ from nobreak.errors import (
 )
 from nobreak.stores.external.base import Body, Listing, Trailer, Traits
 from nobreak.stores.external.http import HttpClient, Timeouts
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.reading import HttpDownload, read_back
 from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_deleted, stored_etag
 from nobreak.stores.external.s3_client import S3Client, read_answer
@@ -282,7 +281,7 @@ class S3Store:
 def _download(
     name: ObjectName,
     range_: RangeRequest | None,
-    response: aiohttp.ClientResponse,
+    response: Response,
     connection: AsyncExitStack,
 ) -> HttpDownload:
     """The bytes that were asked for, also from a server that ignored the range."""

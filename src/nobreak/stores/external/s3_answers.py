@@ -5,9 +5,8 @@ It must not confirm a write (I1), nor stand in for an object or for its absence 
 an ETag with every object and never speaks HTML of its own.
 """
 
-import aiohttp
-
 from nobreak.errors import OutageError, OutageKind
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.s3_headers import etag_of, extent_of
 from nobreak.words import ByteRange
 
@@ -20,7 +19,7 @@ def not_s3(what: str, *, in_doubt: bool) -> OutageError:
     return OutageError(OutageKind.BROKEN, f"a senseless answer: {what}", in_doubt=in_doubt)
 
 
-def stored_etag(response: aiohttp.ClientResponse, *, in_doubt: bool) -> str:
+def stored_etag(response: Response, *, in_doubt: bool) -> str:
     """The ETag of what a PUT stored. Raises `OutageError`."""
     refuse_page(response, in_doubt=in_doubt)
     etag = etag_of(response.headers)
@@ -29,7 +28,7 @@ def stored_etag(response: aiohttp.ClientResponse, *, in_doubt: bool) -> str:
     return etag
 
 
-def object_extent(response: aiohttp.ClientResponse) -> tuple[ByteRange, int]:
+def object_extent(response: Response) -> tuple[ByteRange, int]:
     """Which bytes of an object this answer is about, and its whole size. Raises `OutageError`."""
     if response.status not in {OK, PARTIAL} or not etag_of(response.headers):
         raise not_s3(f"HTTP {response.status}, and an object without an ETag", in_doubt=False)
@@ -39,19 +38,19 @@ def object_extent(response: aiohttp.ClientResponse) -> tuple[ByteRange, int]:
         raise not_s3("an object without a size", in_doubt=False) from error
 
 
-def refuse_page(response: aiohttp.ClientResponse, *, in_doubt: bool) -> None:
+def refuse_page(response: Response, *, in_doubt: bool) -> None:
     """Raise `OutageError` for a page in HTML, where no object was asked for."""
     if response.content_type == PAGE:
         raise not_s3(f"HTTP {response.status} with a page in HTML", in_doubt=in_doubt)
 
 
-async def says_deleted(response: aiohttp.ClientResponse) -> bool:
+async def says_deleted(response: Response) -> bool:
     """Whether this is S3's own 204; False for an empty 200, which anybody might have said.
 
     Raises `OutageError` for anything else.
     """
     if response.status == NO_CONTENT:
         return True
-    if response.status != OK or await response.content.read(1):
+    if response.status != OK or await response.some():
         raise not_s3(f"HTTP {response.status} to DELETE", in_doubt=True)
     return False

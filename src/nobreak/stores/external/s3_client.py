@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from nobreak.errors import OutageError, OutageKind, RefusedError
-from nobreak.stores.external.http import HttpClient, RequestBody
+from nobreak.stores.external.http import HttpClient
+from nobreak.stores.external.http_request import RequestBody
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.s3_xml import read_error
 from nobreak.stores.external.sigv4 import (
     UNSIGNED_PAYLOAD,
@@ -20,7 +20,6 @@ from nobreak.stores.external.sigv4 import (
     sign,
 )
 
-FIRST_REFUSAL = 300  # a redirect is one too: it would send the request where nobody wants it
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -59,9 +58,9 @@ class S3Client:
         data: RequestBody | None = None,
         changes: bool = False,
         payload: str = UNSIGNED_PAYLOAD,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[Response]:
         """A signed request and its answer. Raises `RefusedError`, also for redirects."""
-        async with self.forward(
+        response = await self.send(
             method,
             bucket,
             key,
@@ -70,14 +69,16 @@ class S3Client:
             data=data,
             changes=changes,
             payload=payload,
-        ) as response:
-            if response.status >= FIRST_REFUSAL:
-                code, message = read_error(await _read(response, MAX_ERROR_BYTES))
-                raise RefusedError(response.status, code, message or response.reason or "")
+        )
+        try:
+            if not response.ok:
+                code, message = read_error(await response.read(MAX_ERROR_BYTES))
+                raise RefusedError(response.status, code, message or response.reason)
             yield response
+        finally:
+            response.close()
 
-    @asynccontextmanager
-    async def forward(
+    async def send(
         self,
         method: str,
         bucket: str = "",
@@ -88,9 +89,11 @@ class S3Client:
         data: RequestBody | None = None,
         changes: bool = False,
         payload: str = UNSIGNED_PAYLOAD,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        deadline: float | None = None,
+    ) -> Response:
         """A signed request and whatever is answered, refusals too. Raises `OutageError`.
 
+        Close the answer in all cases. `deadline`: when its head must be here (the loop's time).
         The payload is not part of the signature: its hash is not known while it streams.
         `payload`: the word that says so, or says how the body is framed.
         """
@@ -101,25 +104,14 @@ class S3Client:
         url = f"{self._endpoint}{path}"
         if query:
             url += f"?{encode_query(query)}"
-        async with self._http.request(
-            method, url, headers=signed, data=data, changes=changes
-        ) as response:
-            yield response
+        return await self._http.send(
+            method, url, headers=signed, data=data, changes=changes, deadline=deadline
+        )
 
 
-async def read_answer(response: aiohttp.ClientResponse) -> bytes:
+async def read_answer(response: Response) -> bytes:
     """An answer's whole body. Raises `OutageError` when it is absurdly long."""
-    content = await _read(response, MAX_ANSWER_BYTES + 1)
+    content = await response.read(MAX_ANSWER_BYTES + 1)
     if len(content) > MAX_ANSWER_BYTES:
         raise OutageError(OutageKind.BROKEN, "an answer without end", in_doubt=False)
     return content
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """At most `limit` bytes of an answer's body."""
-    content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk[: limit - len(content)]
-        if len(content) >= limit:
-            break
-    return bytes(content)

@@ -17,8 +17,6 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-
 from nobreak.errors import (
     NotFoundError,
     OutageError,
@@ -28,6 +26,7 @@ from nobreak.errors import (
 )
 from nobreak.stores.external.base import Body, Listing, Traits, pages_in_order
 from nobreak.stores.external.http import HttpClient, Timeouts
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.reading import (
     ABSENT,
     HttpDownload,
@@ -191,13 +190,11 @@ def form_filename(key: str) -> str:
     return (stem or "file") + suffix
 
 
-async def _read_answer(response: aiohttp.ClientResponse) -> dict[str, Any]:
+async def _read_answer(response: Response) -> dict[str, Any]:
     """The answer to an upload, whatever its content type says; bounded, since it is untrusted."""
-    content = bytearray()
-    while chunk := await response.content.read(MAX_ANSWER_BYTES):
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise _senseless("too long")
+    content = await response.read(MAX_ANSWER_BYTES + 1)
+    if len(content) > MAX_ANSWER_BYTES:
+        raise _senseless("too long")
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
