@@ -49,9 +49,9 @@ class Shop:
         found = (await self.call("list_objects_v2", Prefix=prefix)).get("Contents", [])
         return [each["Key"] for each in found]
 
-    def presigned(self, operation: str, key: str) -> str:
+    def presigned(self, operation: str, key: str, **arguments: Any) -> str:
         url: str = self._client.generate_presigned_url(
-            operation, Params={"Bucket": BUCKET, "Key": key}
+            operation, Params={"Bucket": BUCKET, "Key": key, **arguments}
         )
         return url
 
