@@ -157,8 +157,25 @@ async def test_uploads_are_listed_by_key_and_id(uploads):
     assert uploads.twins("b") == {"x0", "x1", "x2", "x3", "x4"}
 
 
-async def test_old_uploads_are_found_oldest_first(uploads):
-    for id_, age in [("1", 10), ("2", 30), ("3", 20)]:
+async def test_uploads_that_nobody_goes_on_with_are_found_oldest_first(uploads):
+    for id_, age in [("1", 10), ("2", 30), ("3", 20), ("4", 40), ("5", 50)]:
         await uploads.begin(upload(id_, at=NOW - age))
-    assert [each.id for each in uploads.begun_before(NOW - 15, 10)] == ["2", "3"]
-    assert [each.id for each in uploads.begun_before(NOW - 15, 1)] == ["2"]
+    await uploads.keep("4", dataclasses.replace(part(1), kept_at=NOW - 12))
+    await uploads.keep("3", dataclasses.replace(part(1), kept_at=NOW - 18))
+    await uploads.finish(completion("5"))
+    assert [each.id for each in uploads.idle_since(NOW - 15, 10)] == ["2", "3"]
+    assert [each.id for each in uploads.idle_since(NOW - 15, 1)] == ["2"]
+    assert [each.id for each in uploads.idle_since(NOW - 12, 10)] == ["2", "3"]
+    assert [each.id for each in uploads.idle_since(NOW - 11, 10)] == ["4", "2", "3"]
+
+
+async def test_an_upload_expires_unless_a_part_comes_meanwhile(uploads, open_uploads):
+    await uploads.begin(upload("u", at=NOW - 30, external="x1"))
+    await uploads.keep("u", dataclasses.replace(part(1), kept_at=NOW - 20))
+    assert await uploads.expire("u", NOW - 25, NOW) is None
+    assert uploads.get("u").completion is None
+    assert await uploads.expire("u", NOW - 15, NOW) == ("file-1",)
+    assert uploads.get("u").completion == Completion("u", "", "", NOW)
+    assert [each.upload_id for each in open_uploads.due(NOW, 10)] == ["x1"]
+    assert await uploads.expire("u", NOW - 15, NOW) is None
+    assert await uploads.expire("other", NOW, NOW) is None

@@ -16,6 +16,7 @@ from nobreak.app import Nobreak
 from nobreak.demo.seaweed import SeaweedServer
 from nobreak.faces.s3.serve import s3_server
 from nobreak.settings import load_settings
+from nobreak.stores.external.sigv4 import Credentials
 
 BUCKET = "shop"
 
@@ -23,7 +24,7 @@ BUCKET = "shop"
 class Shop:
     """A client with its default settings, of the front or of SeaweedFS itself."""
 
-    def __init__(self, endpoint: str, server: SeaweedServer, **config: Any) -> None:
+    def __init__(self, endpoint: str, server: SeaweedServer | Credentials, **config: Any) -> None:
         self._client = botocore.session.get_session().create_client(
             "s3",
             endpoint_url=endpoint,

@@ -1,4 +1,4 @@
-"""Nothing stays open for good: twins on the external store are aborted, old uploads expire.
+"""Nothing stays open for good: twins on the external store are aborted, idle uploads expire.
 
 What an outage or a crash left open there is on a list; it is worked off when the server is well.
 """
@@ -16,7 +16,7 @@ from nobreak.stores.uploads import OpenUpload
 LOOK_EVERY = 1.0
 """How often to look for uploads that are to be aborted (seconds)."""
 AGE_EVERY = 60.0
-"""How often to look for uploads that are too old (seconds)."""
+"""How often to look for uploads that nobody goes on with (seconds); more often if they expire soon."""
 AT_ONCE = 100
 ABORT_WITHIN = 5.0
 AFTER_FAILURE, AFTER_REFUSAL = 60.0, 3600.0
@@ -36,7 +36,7 @@ class UploadCare:
         loop = asyncio.get_running_loop()
         aged_at: float | None = None
         while True:
-            if aged_at is None or loop.time() - aged_at >= AGE_EVERY:
+            if aged_at is None or loop.time() - aged_at >= self._age_every:
                 aged_at = loop.time()
                 await self.expire()
             await self.abort_due()
@@ -69,13 +69,19 @@ class UploadCare:
         context.link.answered()
 
     async def expire(self) -> None:
-        """Abort uploads that nobody finished in time, and say so; forget completed ones."""
+        """Abort uploads that nobody goes on with, and say so; forget completed ones."""
         context, now = self._context, self._context.now()
         await context.uploads.forget_completed(now - REMEMBERED)
-        oldest = context.writes.upload_expires
-        old = context.uploads.begun_before(now - oldest, AT_ONCE) if oldest else ()
-        for upload in old:
-            await context.bodies.remove(await context.uploads.abort(upload.id, now))
-            context.reporter.emit(
-                EventKind.UPLOAD_EXPIRED, name=str(upload.name), age=now - upload.begun_at
-            )
+        idle_since = now - context.writes.upload_expires
+        expires = context.writes.upload_expires > 0
+        for upload in context.uploads.idle_since(idle_since, AT_ONCE) if expires else ():
+            files = await context.uploads.expire(upload.id, idle_since, now)
+            if files is not None:
+                await context.bodies.remove(files)
+                age = now - upload.begun_at
+                context.reporter.emit(EventKind.UPLOAD_EXPIRED, name=str(upload.name), age=age)
+
+    @property
+    def _age_every(self) -> float:
+        expires = self._context.writes.upload_expires
+        return min(AGE_EVERY, expires / 4) if expires else AGE_EVERY

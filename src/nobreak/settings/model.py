@@ -79,9 +79,9 @@ class ExternalSettings:
 class WriteSettings:
     """How writes go out. `bucket` serves the faces that know no buckets.
 
-    `settle`: how long an attempt of unknown outcome is feared (I4). `upload_expires`: how old an
-    unfinished multipart upload may become; 0: as old as it likes. `drain_rate`: bytes per second
-    that the drain may send; 0: any.
+    `settle`: how long an attempt of unknown outcome is feared (I4). `upload_expires`: how long
+    an unfinished multipart upload may go without a new part; 0: for good. `drain_rate`: bytes per
+    second that the drain may send; 0: any.
     """
 
     bucket: str

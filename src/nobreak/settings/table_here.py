@@ -80,8 +80,8 @@ WRITES = Section(
             seconds(0, 365 * DAY),
             "604800",
             Text(
-                "Idade em que um envio multipart inacabado é abortado; 0: nunca",
-                "Age at which an unfinished multipart upload is aborted; 0: never",
+                "Tempo sem parte nova após o qual um envio multipart inacabado é abortado; 0: nunca",
+                "Time without a new part after which an unfinished multipart upload is aborted; 0: never",
             ),
         ),
         Setting(

@@ -100,8 +100,11 @@ class Uploads(Protocol):
     def twins(self, bucket: str) -> frozenset[str]:
         """The ids of all uploads of this bucket that are ours on the external store."""
 
-    def begun_before(self, time: float, limit: int) -> Sequence[Upload]:
-        """Uploads under way that began before `time`, oldest first."""
+    def idle_since(self, time: float, limit: int) -> Sequence[Upload]:
+        """Uploads under way that began, and got their last part, before `time`; oldest first."""
+
+    async def expire(self, upload_id: str, idle_since: float, now: float) -> tuple[str, ...] | None:
+        """As `abort`; None when it ended, or a part of it came, since it was found idle."""
 
     async def forget_completed(self, before: float) -> None:
         """Nobody will ask again for those that were completed or aborted before."""

@@ -31,10 +31,12 @@ TWINS = (
     "SELECT external FROM upload WHERE completed_at IS NULL AND bucket = ?1 AND external != '' "
     "UNION SELECT upload_id FROM open_upload WHERE bucket = ?1"
 )
-OLD = (
-    f"SELECT {COLUMNS} FROM upload WHERE completed_at IS NULL AND begun_at < ? "
-    "ORDER BY begun_at LIMIT ?"
+IDLE = (
+    "completed_at IS NULL AND begun_at < :since AND NOT EXISTS "
+    "(SELECT 1 FROM part WHERE part.upload = upload.id AND kept_at >= :since)"
 )
+OLD = f"SELECT {COLUMNS} FROM upload WHERE {IDLE} ORDER BY begun_at LIMIT :limit"
+IS_IDLE = f"SELECT 1 FROM upload WHERE id = :id AND {IDLE}"
 
 
 class SqliteUploads:
@@ -85,7 +87,7 @@ class SqliteUploads:
     async def abort(self, upload_id: str, now: float) -> tuple[str, ...]:
         def work(writer: apsw.Connection) -> tuple[str, ...]:
             try:
-                return end_upload(writer, Completion(upload_id, "", "", now), (), abandon=now)
+                return _abort(writer, upload_id, now)
             except NoUploadError:
                 return ()
 
@@ -107,8 +109,16 @@ class SqliteUploads:
     def twins(self, bucket: str) -> frozenset[str]:
         return frozenset(str(twin) for (twin,) in self._database.read(TWINS, (bucket,)))
 
-    def begun_before(self, time: float, limit: int) -> Sequence[Upload]:
-        return [_upload_from(row) for row in self._database.read(OLD, (time, limit))]
+    def idle_since(self, time: float, limit: int) -> Sequence[Upload]:
+        rows = self._database.read(OLD, {"since": time, "limit": limit})
+        return [_upload_from(row) for row in rows]
+
+    async def expire(self, upload_id: str, idle_since: float, now: float) -> tuple[str, ...] | None:
+        def work(writer: apsw.Connection) -> tuple[str, ...] | None:
+            is_idle = writer.execute(IS_IDLE, {"id": upload_id, "since": idle_since}).fetchone()
+            return _abort(writer, upload_id, now) if is_idle else None
+
+        return await self._database.write(work)
 
     async def forget_completed(self, before: float) -> None:
         sql = "DELETE FROM upload WHERE completed_at < ?"
@@ -120,6 +130,10 @@ class SqliteUploads:
     def bytes(self) -> int:
         ((size,),) = self._database.read("SELECT part_bytes FROM tally")
         return int(size)
+
+
+def _abort(writer: apsw.Connection, upload_id: str, now: float) -> tuple[str, ...]:
+    return end_upload(writer, Completion(upload_id, "", "", now), (), abandon=now)
 
 
 def _keep(writer: apsw.Connection, upload_id: str, part: UploadedPart) -> tuple[str, ...]:
