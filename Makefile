@@ -53,9 +53,10 @@ faults: $(READY) ## every fault on real processes; writes the table of docs/guar
 	-@FAULTS=all FAULT_REPORTS=$(CURDIR)/build/faults.jsonl $(BIN)/python -m pytest tests/faults $(ARGS)
 	@PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.faults.table build/faults.jsonl docs/guarantees.md
 
-bench: $(READY) ## ratios against named rivals, and the journal at a million entries
+bench: $(READY) ## ratios against named rivals, the journal at a million entries, the drain
 	@$(BIN)/python bench/s3.py $(ARGS)
 	@$(BIN)/python bench/journal.py
+	@$(BIN)/python bench/drain.py
 
 docs: $(READY) ## draw the diagrams in docs/ anew from the tables in core/
 	@$(BIN)/python scripts/diagrams.py

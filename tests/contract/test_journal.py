@@ -191,6 +191,18 @@ async def test_what_was_begun_and_not_ended_is_in_doubt_after_a_crash(journal):
     assert await journal.resume() == 0
 
 
+async def test_what_is_begun_may_not_be_begun_again_and_what_is_withdrawn_is_not_in_doubt(journal):
+    """I4: an entry that was never sent need not settle."""
+    sent, never_sent, untouched = [await add(journal, put(key)) for key in "abc"]
+    await journal.begin([sent, never_sent])
+    assert ready(journal) == [("c", untouched.seq)]
+    await journal.withdraw([never_sent])
+    assert ready(journal) == [("b", never_sent.seq), ("c", untouched.seq)]
+    assert await journal.resume() == 1
+    assert [journal.get(e.seq).doubtful for e in (sent, never_sent)] == [True, False]
+    assert len(ready(journal)) == 3
+
+
 async def test_a_deferred_entry_waits_its_turn_and_keeps_its_doubt(journal):
     entry = await add(journal, put("k"))
     await journal.defer(entry, not_before=NOW + 5, error="HTTP 500", in_doubt=True)

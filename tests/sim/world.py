@@ -240,7 +240,7 @@ class Server:
 class SimStore:
     """A driver of the simulated server."""
 
-    traits = Traits(keeps_attributes=True, chooses_names=False, lists=True)
+    traits = Traits(keeps_attributes=True, chooses_names=False, lists=True, shows_many=True)
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -287,6 +287,18 @@ class SimStore:
             return held is not None and hashlib.md5(held[0]).hexdigest() == fingerprint.md5
 
         return bool(await self._server.ask(look, changes=False))
+
+    async def shown(self, expected: Any) -> frozenset[ObjectName]:
+        def look() -> frozenset[ObjectName]:
+            infos = [self._server.info(name) for name in expected if name in self._server.objects]
+            return frozenset(
+                info.name
+                for info in infos
+                if info.size == expected[info.name][0] and info.etag in expected[info.name][1]
+            )
+
+        found: frozenset[ObjectName] = await self._server.ask(look, changes=False)
+        return found
 
     async def ensure_bucket(self, bucket: str) -> None:
         await self._server.ask(lambda: None, changes=False)

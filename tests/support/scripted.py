@@ -7,8 +7,8 @@ each of the next requests; when it is empty, `always` applies.
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from nobreak.errors import NotFoundError, OutageError, OutageKind, RangeNotSatisfiableError
@@ -67,6 +67,7 @@ class ScriptedDownload:
 
 
 ORDINARY = Traits(keeps_attributes=True, chooses_names=False, lists=True)
+SHOWING = replace(ORDINARY, shows_many=True)
 
 
 @dataclass
@@ -149,6 +150,17 @@ class ScriptedStore:
         await self._act("holds", name)
         held = self.objects.get(name)
         return held is not None and hashlib.md5(held[0]).hexdigest() == fingerprint.md5
+
+    async def shown(
+        self, expected: Mapping[ObjectName, tuple[int, frozenset[str]]]
+    ) -> frozenset[ObjectName]:
+        await self._act("shown", ObjectName("", ""))
+        infos = [self._info(name) for name in expected if name in self.objects]
+        return frozenset(
+            info.name
+            for info in infos
+            if info.size == expected[info.name][0] and info.etag in expected[info.name][1]
+        )
 
     async def ensure_bucket(self, bucket: str) -> None:
         return

@@ -16,9 +16,11 @@ from nobreak.engine.clock import Clock
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
+from nobreak.engine.looks import Looks
 from nobreak.engine.ours import GONE
 from nobreak.engine.pacing import Pacing
 from nobreak.engine.progress import Progress
+from nobreak.engine.under_way import UnderWay
 from nobreak.errors import (
     CorruptBodyError,
     LocalStoreError,
@@ -40,6 +42,8 @@ PARKED_FIRST, PARKED_LONGEST = 60.0, 3600.0
 """When a parked entry is tried again by itself (seconds)."""
 FAILURES_TO_PARK = 8
 """An entry that failed so often while checks are well is parked: the fault is its own."""
+SPARE = 16
+"""So many entries more than needed are looked through for some that may go."""
 GRACE = 1.0
 """What sendings get to end by themselves when the external store goes away (seconds)."""
 
@@ -54,7 +58,8 @@ class Drain:
         self._context = context
         self._pacing = Pacing(rate)
         self._pace = Pace(context.writes.drain_concurrency)
-        self._sending: dict[ObjectName, asyncio.Task[None]] = {}
+        self._under_way = UnderWay(self._send, lambda: self._pace.allowed, self._may_send)
+        self._looks = Looks(context, lambda: self._under_way.is_busy)
         self._progress = Progress(context)
         self._conflicts = Conflicts(context, self._pacing)
         self._calm_since: float | None = None
@@ -66,16 +71,16 @@ class Drain:
         prepared = False
         try:
             while True:
-                if self._context.link.state() is not Link.OPEN:
+                if not self._may_send():
                     await self._pause()
                     prepared = False
                 if not prepared:
                     prepared = await self._prepare()
                 await self._forgive_crash()
                 await self._clock.mend()
-                await self._send_some()
-                await self._progress.report(idle=not self._sending)
-                await self._wait()
+                await self._take_up()
+                await self._progress.report(idle=not self._under_way)
+                await self._under_way.change(LOOK_EVERY)
         finally:
             await self._stop_sending(0.0)
 
@@ -108,57 +113,44 @@ class Drain:
         await self._stop_sending(GRACE)
         self._pace = Pace(self._context.writes.drain_concurrency)
         await self._progress.pause()
-        while self._context.link.state() is not Link.OPEN:
+        while not self._may_send():
             await asyncio.sleep(LOOK_EVERY)
         settled_at = self._context.now() + self._context.writes.settle
         await self._context.journal.postpone_settling(settled_at)
 
-    async def _send_some(self) -> None:
-        """Start as many sendings as the pace allows."""
-        if self._context.link.state() is not Link.OPEN:
+    def _may_send(self) -> bool:
+        return self._context.link.state() is Link.OPEN
+
+    async def _take_up(self) -> None:
+        """Begin what may be sent next, ahead of the slots for it."""
+        if not self._may_send():
             return  # it changed since the last look: what was kept since then is to stay here
-        free = self._pace.allowed - len(self._sending)
-        chosen = self._choose(free) if free > 0 else ()
+        room = self._under_way.room()
+        chosen = self._choose(room) if room > 0 else ()
         if chosen:
             self._progress.begin()
             await self._context.journal.begin(chosen)
-            for entry in chosen:
-                self._sending[entry.name] = asyncio.create_task(self._send(entry))
+            self._under_way.take_up(chosen)
 
     def _choose(self, count: int) -> Sequence[Entry]:
         """The entries to send next: never two of one key at once."""
         # A key has at most one entry that may go, and parked ones beside it.
-        limit = 2 * (count + len(self._sending))
-        ready = self._context.journal.ready(self._context.now(), limit)
+        ready = self._context.journal.ready(self._context.now(), 2 * count + SPARE)
         chosen: dict[ObjectName, Entry] = {}
         for entry in ready:
-            if entry.name not in self._sending and entry.name not in chosen:
+            if entry.name not in self._under_way and entry.name not in chosen:
                 chosen[entry.name] = entry
             if len(chosen) == count:
                 break
         return list(chosen.values())
 
-    async def _wait(self) -> None:
-        """Until a sending ends, or it is time to look again."""
-        tasks = set(self._sending.values())
-        if not tasks:
-            await asyncio.sleep(LOOK_EVERY)
-            return
-        done, _ = await asyncio.wait(tasks, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
-        self._sending = {n: task for n, task in self._sending.items() if task not in done}
-        for task in done:
-            task.result()
-
     async def _stop_sending(self, grace: float) -> None:
         """Give what is under way some seconds, then cancel it: its outcome is in doubt."""
-        tasks = set(self._sending.values())
-        self._sending = {}  # whatever comes now: none of these is to be waited for again
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._context.journal.resume()
+        if not self._under_way:
+            return
+        never_sent = await self._under_way.stop(grace)
+        await self._context.journal.withdraw(never_sent)
+        await self._context.journal.resume()
 
     async def _send(self, entry: Entry) -> None:
         """Bring one entry to its end, whatever that is."""
@@ -200,7 +192,8 @@ class Drain:
         receipt = await self._apply(entry, known[1] if known else None)
         if receipt.etag:
             context.ours.sent(entry.name, receipt.etag)
-        if not await holds(context, entry, receipt):
+        self._under_way.sent(entry.name)
+        if not await self._looks.holds(entry, receipt):
             await self._defer(entry, "the external store holds something else", in_doubt=True)
             return False
         left = await confirm(context, entry, receipt, settle=context.writes.settle)

@@ -49,9 +49,12 @@ class Progress:
         """Say how far we are, now and then; and that all is done, when it is."""
         if not self._draining:
             return
+        now = self._clock()
+        due = now - self._posted_at >= POST_EVERY
+        if not (idle or due):
+            return
         tally = self._context.journal.tally()
         left = tally.entries - tally.parked
-        now = self._clock()
         if idle and left <= 0:
             self._draining = False
             await self._post({})
@@ -62,7 +65,7 @@ class Progress:
                 seconds=now - self._began_at,
             )
             return
-        if now - self._posted_at < POST_EVERY:
+        if not due:
             return
         self._posted_at = now
         rate = self._rate(now)

@@ -173,7 +173,7 @@ class Journal(Protocol):
         """Where the bytes of a PUT are; None when the entry has left."""
 
     def ready(self, now: float, limit: int) -> Sequence[Entry]:
-        """Entries that may be replayed now: the first of each key, those due longest first.
+        """Entries that may be begun now: the first of each key, those due longest first.
 
         A bucket is made before anything happens in it, and deleted after everything that was to.
         """
@@ -190,6 +190,9 @@ class Journal(Protocol):
 
     async def begin(self, entries: Sequence[Entry]) -> None:
         """These are about to be sent. Whoever dies now leaves them in doubt, and it is known."""
+
+    async def withdraw(self, entries: Sequence[Entry]) -> None:
+        """These were begun and will not be sent after all: nothing of them is in doubt."""
 
     async def resume(self) -> int:
         """What was begun and not ended is in doubt now (I4); how many entries these are."""

@@ -9,7 +9,7 @@ is reported at once, and the engine decides. All methods raise:
 * `UnsupportedError` for what this kind of store can't do.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,6 +89,8 @@ class Traits:
     """It can list; otherwise the catalog does."""
     decides: bool = False
     """It honours conditional writes, and so is a `DecidingStore`."""
+    shows_many: bool = False
+    """Its lists state what its single looks state, and so it is a `ShowingStore`."""
 
 
 LARGEST_PAGE = 1000
@@ -167,6 +169,18 @@ class Trailer:
     name: str
     length: int
     value: Callable[[], str]
+
+
+class ShowingStore(ExternalStore, Protocol):
+    """A driver whose server can be asked about many objects at once."""
+
+    async def shown(
+        self, expected: Mapping[ObjectName, tuple[int, frozenset[str]]]
+    ) -> frozenset[ObjectName]:
+        """Those that have the expected size and one of the expected ETags, as far as lists show it.
+
+        Of all others nothing is known.
+        """
 
 
 class DecidingStore(ExternalStore, Protocol):

@@ -1,7 +1,7 @@
 """The driver of S3-compatible servers: every method one request, large bodies aside."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 
 from nobreak.errors import (
@@ -26,6 +26,7 @@ from nobreak.stores.external.s3_headers import (
 )
 from nobreak.stores.external.s3_listing import MAX_KEYS, S3Lister
 from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender, Register
+from nobreak.stores.external.s3_shown import shown
 from nobreak.stores.external.s3_trailer import PAYLOAD, framed, framing_headers
 from nobreak.stores.external.s3_uploads import S3Uploads
 from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
@@ -73,7 +74,9 @@ class S3Store:
 
     @property
     def traits(self) -> Traits:
-        return Traits(keeps_attributes=True, chooses_names=False, lists=True, decides=True)
+        return Traits(
+            keeps_attributes=True, chooses_names=False, lists=True, decides=True, shows_many=True
+        )
 
     @property
     def client(self) -> S3Client:
@@ -206,6 +209,11 @@ class S3Store:
     async def list(self, bucket: str, *, prefix: str, start_after: str, limit: int) -> Listing:
         limit = min(limit, MAX_KEYS)
         return await self._lister.list(bucket, prefix=prefix, start_after=start_after, limit=limit)
+
+    async def shown(
+        self, expected: Mapping[ObjectName, tuple[int, frozenset[str]]]
+    ) -> frozenset[ObjectName]:
+        return await shown(self._lister, expected)
 
     def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
         return self._lister.pages(bucket)

@@ -42,6 +42,14 @@ class S3Lister:
             yield _listing(bucket, page.objects, truncated=page.truncated).objects
             token, truncated = page.token, page.truncated
 
+    async def folder(
+        self, bucket: str, folder: str, start_after: str, token: str, limit: int
+    ) -> ListPage:
+        """A page of the objects right in a folder, in the server's own order."""
+        return await self._page(
+            bucket, folder, limit, start_after=start_after, token=token, delimiter="/"
+        )
+
     async def _list_all(self, bucket: str, prefix: str, start_after: str, limit: int) -> Listing:
         """Read everything, keep the smallest keys; never more than those and a page in memory."""
         after = _order(start_after)
@@ -56,10 +64,22 @@ class S3Lister:
         return _listing(bucket, tuple(kept[:limit]), truncated=len(kept) > limit)
 
     async def _page(
-        self, bucket: str, prefix: str, limit: int, *, start_after: str = "", token: str = ""
+        self,
+        bucket: str,
+        prefix: str,
+        limit: int,
+        *,
+        start_after: str = "",
+        token: str = "",
+        delimiter: str = "",
     ) -> ListPage:
         query = [("list-type", "2"), ("encoding-type", "url"), ("max-keys", str(limit))]
-        optional = {"prefix": prefix, "start-after": start_after, "continuation-token": token}
+        optional = {
+            "prefix": prefix,
+            "start-after": start_after,
+            "continuation-token": token,
+            "delimiter": delimiter,
+        }
         query += [(name, value) for name, value in optional.items() if value]
         async with self._client.call("GET", bucket, query=query) as response:
             answer = await read_answer(response)

@@ -25,7 +25,7 @@ from nobreak.words import Attributes, Entry, EntryKind, EntryState, ObjectName, 
 NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
 READY = (
-    f"SELECT {ENTRY_COLUMNS} FROM entry WHERE head = 1 AND not_before <= ? "
+    f"SELECT {ENTRY_COLUMNS} FROM entry WHERE head = 1 AND begun = 0 AND not_before <= ? "
     # Objects wait for the bucket that was made or deleted before them, ...
     "AND NOT EXISTS (SELECT 1 FROM entry b WHERE b.bucket = entry.bucket AND b.key = '' "
     "AND b.seq < entry.seq AND b.state = 'pending') "
@@ -105,6 +105,13 @@ class SqliteJournal:
     async def begin(self, entries: Sequence[Entry]) -> None:
         def work(writer: apsw.Connection) -> None:
             sql = "UPDATE entry SET begun = 1 WHERE seq = ?"
+            writer.executemany(sql, [(entry.seq,) for entry in entries])
+
+        await self._database.write(work)
+
+    async def withdraw(self, entries: Sequence[Entry]) -> None:
+        def work(writer: apsw.Connection) -> None:
+            sql = "UPDATE entry SET begun = 0 WHERE seq = ?"
             writer.executemany(sql, [(entry.seq,) for entry in entries])
 
         await self._database.write(work)
