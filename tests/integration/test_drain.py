@@ -69,7 +69,7 @@ async def test_new_writes_go_external_after_recovery_but_not_past_the_journal(ri
     assert (await rig.store.put(rig.name("free"), b"3")).mode is Mode.EXTERNAL
     await rig.drained()
     assert rig.outside("waits") == b"2"
-    assert rig.said(EventKind.ENTRY_SUPERSEDED)
+    await eventually(lambda: rig.said(EventKind.ENTRY_SUPERSEDED))
 
 
 async def test_a_refused_entry_is_parked_and_never_blocks_the_others(rig):
