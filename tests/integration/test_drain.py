@@ -128,8 +128,8 @@ async def test_the_bucket_of_faces_without_buckets_is_made_before_anything_is_gi
     async def ensure(bucket):
         made.append(bucket)
 
-    rig.external.ensure_bucket = ensure
     await outage(rig)
+    rig.external.ensure_bucket = ensure
     await rig.store.put(rig.name("k"), b"x")
     back(rig)
     await rig.drained()
