@@ -8,7 +8,7 @@ CLIENTS := .venv-clients
 CLIENTS_READY := $(CLIENTS)/.ready
 PIN := --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --upgrade
 
-.PHONY: faults help setup demo test sim fuzz clients check format bench lock docs clean
+.PHONY: powerloss faults help setup demo test sim fuzz clients check format bench lock docs clean
 
 help: ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ faults: $(READY) ## every fault on real processes; writes the table of docs/guar
 	@rm -f build/faults.jsonl && mkdir -p build
 	-@FAULTS=all FAULT_REPORTS=$(CURDIR)/build/faults.jsonl $(BIN)/python -m pytest tests/faults $(ARGS)
 	@PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.faults.table build/faults.jsonl docs/guarantees.md
+
+powerloss: $(READY) ## cut the power at every place, take out every fsync; writes docs/guarantees.md (15 minutes)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.powerloss --page docs/guarantees.md $(ARGS)
 
 bench: $(READY) ## ratios against named rivals, the journal at a million entries, the drain
 	@$(BIN)/python bench/s3.py $(ARGS)
