@@ -174,6 +174,8 @@ class ObjectInfo:
     """Which store answered."""
     said: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What the external store said of a write just now, beyond the ETag: `Receipt.said`."""
+    whole: bool = False
+    """Whether `attributes` are all that it has: a list, for one, gives none."""
 
 
 class Verdict(StrEnum):

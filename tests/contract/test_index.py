@@ -1,9 +1,10 @@
 """What every index promises (I2): a scan makes the catalog complete, and live writes win over it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.net import eventually
 
 from nobreak.stores.interfaces import Draft, KeptBody
 from nobreak.words import Attributes, EntryKind, Fingerprint, ObjectInfo, ObjectName, Receipt
@@ -228,3 +229,90 @@ async def test_what_settled_is_remembered_again(index, journal, catalog):
     await journal.forget(journal.newest(name))
     assert catalog.get(name)[0].etag == "new"
     assert journal.newest(name) is None
+
+
+def whole(key, etag="theirs", **attributes):
+    return replace(seen(key, etag), attributes=Attributes(attributes), whole=True)
+
+
+def partial(index, after=""):
+    return [info.name.key for info in index.partial("b", after, 100)]
+
+
+async def test_what_only_a_list_has_shown_is_to_be_asked_for(index, catalog):
+    await catalog.put(whole("known", etag="theirs", a="1"), Receipt(etag="theirs"))
+    await scanned(index, seen("known"), seen("a"), seen("b"), seen("c"))
+    assert partial(index) == ["a", "b", "c"]
+    assert partial(index, "a") == ["b", "c"]
+    assert index.buckets()[0].partial == 3
+    assert catalog.get(ObjectName("b", "known"))[0].attributes == Attributes({"a": "1"})
+    (row,) = index.partial("b", "", 1)
+    assert await index.learn(row, whole("a", b="2"))
+    assert catalog.get(row.name) == (
+        replace(whole("a", b="2"), modified=WHEN),
+        Receipt(etag="theirs"),
+    )
+    assert partial(index) == ["b", "c"]
+    assert list(index.followed()) == ["b"]
+
+
+async def test_only_the_version_that_was_asked_for_is_learnt(index, catalog):
+    """I2: what a HEAD has found may be of an older version, or said before it was changed."""
+    await scanned(index, seen("k"))
+    (row,) = index.partial("b", "", 1)
+    assert not await index.learn(row, whole("k", etag="another"))
+    later = replace(row, modified=WHEN.replace(hour=1))
+    assert not await index.learn(later, whole("k"))
+    await index.distrust(row.name)
+    assert not await index.learn(row, whole("k"))
+    assert await index.looked(row.name, whole("k", a="1"))
+    assert not await index.learn(row, whole("k", a="old"))
+    assert catalog.get(row.name)[0].attributes == Attributes({"a": "1"})
+
+
+async def test_a_newer_version_in_a_list_is_to_be_asked_for_again(index, catalog):
+    objects = [whole(key, a="1") for key in ("same", "changed", "written again", "just now")]
+    for each in objects:
+        await catalog.put(each, Receipt(etag="theirs"))
+    moments = {"written again": 2.0, "just now": 0.9}
+    listed = [
+        replace(
+            seen(each.name.key, etag="new" if each.name.key == "changed" else "theirs"),
+            modified=WHEN + timedelta(seconds=moments.get(each.name.key, 0.0)),
+        )
+        for each in objects
+    ]
+    await scanned(index, *listed)
+    assert partial(index) == ["changed", "written again"]
+    moved = catalog.get(ObjectName("b", "written again"))[0].modified
+    assert moved == WHEN + timedelta(seconds=2)
+
+
+async def test_a_distrusted_row_has_to_be_asked_for_again(index, catalog):
+    await scanned(index)
+    for bucket in ("b", "not followed"):
+        name = ObjectName(bucket, "k")
+        await catalog.put(replace(whole("k", a="1"), name=name), Receipt(etag="theirs"))
+        await index.distrust(name)
+        assert not catalog.get(name)[0].whole
+    assert await index.looked(ObjectName("b", "k"), whole("k", a="2"))
+    found = catalog.get(ObjectName("b", "k"))[0]
+    assert (found.whole, found.attributes) == (True, Attributes({"a": "2"}))
+
+
+async def test_what_was_refused_waits_for_a_person_or_another_version(index):
+    await scanned(index, seen("a"), seen("b"))
+    for key in ("a", "b"):
+        await index.refused(ObjectName("b", key))
+    assert (partial(index), index.buckets()[0].partial) == ([], 2)
+    await scanned(index, seen("a", etag="new"), seen("b"))
+    assert partial(index) == ["a"]
+    await index.ask_again("b")
+    assert partial(index) == ["a", "b"]
+
+
+async def test_what_is_learnt_soon_is_learnt(index, catalog):
+    await scanned(index, seen("k"))
+    (row,) = index.partial("b", "", 1)
+    index.learn_soon(row, whole("k", a="1"))
+    await eventually(lambda: catalog.get(row.name)[0].whole)

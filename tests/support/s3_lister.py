@@ -26,7 +26,9 @@ async def server_in_byte_order(
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         asked.append(request)
         if request.method == "HEAD":
-            return web.Response()
+            key = request.path.removeprefix("/b/")
+            headers = {"ETag": f'"etag-{key}"', "Content-Length": "1"} if key in KEYS else {}
+            return web.Response(headers=headers)
         if request.path == "/":
             content = document(
                 "ListAllMyBucketsResult", node("Buckets", node("Bucket", leaf("Name", "b")))

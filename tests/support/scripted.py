@@ -24,6 +24,8 @@ from nobreak.words import (
     Receipt,
 )
 
+WRITTEN = datetime(2026, 1, 2, tzinfo=UTC)
+"""When all of its objects were written."""
 Behaviour = Callable[[str], object]
 
 
@@ -141,7 +143,7 @@ class ScriptedStore:
             key=lambda n: n.key.encode(),
         )
         names = [n for n in names if n.key.encode() > start_after.encode()]
-        return Listing(tuple(self._info(n) for n in names[:limit]), len(names) > limit)
+        return Listing(tuple(self._listed(n) for n in names[:limit]), len(names) > limit)
 
     def pages(self, bucket: str) -> AsyncIterator[Sequence[ObjectInfo]]:
         return pages_in_order(self, bucket)
@@ -173,7 +175,11 @@ class ScriptedStore:
             raise NotFoundError(name)
         content, attributes = self.objects[name]
         etag = hashlib.md5(content).hexdigest()
-        return ObjectInfo(name, len(content), etag, datetime.now(UTC), attributes)
+        return ObjectInfo(name, len(content), etag, WRITTEN, attributes, whole=True)
+
+    def _listed(self, name: ObjectName) -> ObjectInfo:
+        """What a list says: no attributes."""
+        return replace(self._info(name), attributes=Attributes(), whole=False)
 
 
 class ScriptedProbe:

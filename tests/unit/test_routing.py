@@ -24,17 +24,26 @@ def test_every_row_keeps_the_invariants(operation, state, held, policy, complete
             assert step is Step.JOURNAL, "I4: one key, one order"
         if policy is WritePolicy.BACK:
             assert step is Step.JOURNAL, "write-back acknowledges from local disk, always"
-    elif operation in READS:
-        if held is Held.PUT:
-            assert step is Step.ANSWER_HERE, "I2: the newest acked version is here"
-        elif held is Held.DELETE:
-            assert step is Step.NOT_FOUND, "I2: the newest acked version is its absence"
-        elif held is Held.NEW_BUCKET:
-            assert step is Step.NOT_FOUND, "the journal has made the bucket, and holds all of it"
-        elif state is Link.OPEN and held is not Held.BUCKET:
-            assert step is Step.TRY_EXTERNAL
-        else:
-            assert step is Step.REFUSE, "I2: an honest 503, never a guess"
+
+
+@pytest.mark.parametrize(
+    ("operation", "state", "held", "policy", "complete"),
+    list(product(READS, Link, Held, WritePolicy, (False, True))),
+)
+def test_every_row_of_a_read_keeps_the_invariants(operation, state, held, policy, complete):
+    step = route(operation, state, held, policy, complete=complete)
+    if held is Held.PUT:
+        assert step is Step.ANSWER_HERE, "I2: the newest acked version is here"
+    elif held is Held.DELETE:
+        assert step is Step.NOT_FOUND, "I2: the newest acked version is its absence"
+    elif held is Held.NEW_BUCKET:
+        assert step is Step.NOT_FOUND, "the journal has made the bucket, and holds all of it"
+    elif state is Link.OPEN and held is not Held.BUCKET:
+        assert step is Step.TRY_EXTERNAL
+    elif complete and held is Held.NOTHING:
+        assert step is Step.KNOWN, "the catalog is sure of the key, and nothing can change it"
+    else:
+        assert step is Step.REFUSE, "I2: an honest 503, never a guess"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class Step(StrEnum):
     NOT_FOUND = "answer: not found"
     MERGE = "external list, with the journal merged in"
     CATALOG = "list from the complete catalog, with the journal merged in"
+    KNOWN = "answer from the catalog, which is sure of the key"
     REFUSE = "answer: unavailable, retry later"
 
 
@@ -97,7 +98,9 @@ def link(mode: Mode, *, trusted: bool) -> Link:
 def route(
     operation: Operation, link: Link, held: Held, policy: WritePolicy, *, complete: bool = False
 ) -> Step:
-    """Where an operation goes first. `complete`: the catalog holds all objects of the bucket.
+    """Where an operation goes first.
+
+    `complete`: the catalog holds all objects of the bucket; for a read, it is also sure of the key.
 
     A key that the journal holds is answered here in every mode, and written here, so that its
     writes keep one order (I4). Nobody tries a server that is not trusted (I5).
@@ -117,7 +120,9 @@ def route(
         return Step.NOT_FOUND
     if held in {Held.BUCKET, Held.NEW_BUCKET}:
         return Step.NOT_FOUND if held is Held.NEW_BUCKET else Step.REFUSE
-    return Step.TRY_EXTERNAL if link is Link.OPEN else Step.REFUSE
+    if link is Link.OPEN:
+        return Step.TRY_EXTERNAL
+    return Step.KNOWN if complete and held is Held.NOTHING else Step.REFUSE
 
 
 def after(operation: Operation, outcome: Outcome) -> Next:

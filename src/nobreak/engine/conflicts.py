@@ -92,7 +92,7 @@ class Conflicts:
                     await spool.write(chunk)
             fingerprint = await spool.finish()
             receipt = await context.external.put(
-                target, self._pacing.paced(spool), theirs.attributes
+                target, self._pacing.paced(spool), replace(theirs.attributes, s3={})
             )
         finally:
             await spool.aclose()

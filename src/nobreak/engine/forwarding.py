@@ -13,7 +13,8 @@ from typing import Any
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
 from nobreak.engine.holding import holds_bucket_back
-from nobreak.engine.indexing import look_at, look_later
+from nobreak.engine.lesson import Lesson
+from nobreak.engine.looking import look_at, look_later
 from nobreak.engine.passing_by import PENDING, PassingBy
 from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
@@ -82,8 +83,12 @@ class Forwarding:
     @property
     def possible(self) -> bool:
         """Whether the external store speaks S3 and may be tried now."""
-        speaks = isinstance(self._context.external, S3Store)
-        return speaks and self._context.link.state() is Link.OPEN
+        return self.to_s3 and self._context.link.state() is Link.OPEN
+
+    @property
+    def to_s3(self) -> bool:
+        """Whether the external store speaks S3."""
+        return isinstance(self._context.external, S3Store)
 
     def holds_back(self, name: ObjectName) -> bool:
         """Whether the journal has something of this key: then the external store must not answer.
@@ -118,6 +123,11 @@ class Forwarding:
             await self._context.index.forget(name.bucket)
         elif self._context.index.follows(name.bucket):
             await self._context.index.doubt(name.bucket)
+
+    async def described_anew(self, name: ObjectName, *, sure: bool) -> None:
+        """A request that was passed on changed what is said of an object, but not its bytes."""
+        later = 0.0 if sure else self._context.now() + 2 * self._context.writes.settle
+        await self._context.index.distrust(name, later)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it after the request, whose client has gone."""
@@ -160,6 +170,7 @@ class Forwarding:
             raise UnavailableError(PENDING)
         alias = context.catalog.alias(name) if name.key else None
         asked = _Asked(method, name, query, asked_as_theirs(headers, alias), data)
+        lesson = Lesson(context, name, method, query) if of_object else None
         async with AsyncExitStack() as stack:
             passing = None
             if changes:
@@ -175,6 +186,8 @@ class Forwarding:
                 context.link.failed(name, error)
                 raise
             context.link.answered()
+            if lesson is not None:
+                lesson.take(response.status, response.headers)
             said = answered_as_ours(response.headers, alias)
             return Forwarded(response, stack.pop_all(), name, context, said, passing)
 

@@ -7,15 +7,16 @@ an operation that we don't know) makes it incomplete, and the leader scans it ag
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from nobreak.core.routing import Link
-from nobreak.engine.attempt import read_within
 from nobreak.engine.context import Context
-from nobreak.errors import ExternalError, NotFoundError, RefusedError, UnavailableError
+from nobreak.engine.learning import learn_all, learn_some
+from nobreak.engine.looking import look_at
+from nobreak.errors import ExternalError, RefusedError, UnavailableError
 from nobreak.stores.external.probes import CANARY_PREFIX
 from nobreak.stores.external.s3 import S3Store
 from nobreak.stores.known import Indexed
-from nobreak.words import ObjectInfo, ObjectName
 
 LOOK_EVERY = 1.0
 """How often the leader looks for buckets to scan (seconds)."""
@@ -24,10 +25,8 @@ BETWEEN_PAGES = 0.02
 AFTER_FAILURE = 30.0
 """When a scan that failed is tried again (seconds)."""
 NOT_FOUND = 404
-LOOKS = 3
-"""How often a key is looked at again at once that others write meanwhile."""
 LOOKS_AT_ONCE = 100
-"""How many distrusted keys the leader looks at in a row."""
+"""How many distrusted keys, and how many objects without attributes, the leader looks at in a row."""
 OVERTAKEN = "this scan was overtaken by another one, or by a crash"
 
 
@@ -86,6 +85,10 @@ class Indexing:
         """See `scan`."""
         return await scan(self._context, bucket, progress)
 
+    async def learn(self, bucket: str, progress: Callable[[int], None] | None = None) -> int:
+        """Ask for the attributes that a scan does not give. See `learn_all`."""
+        return await learn_all(self._context, bucket, progress or (lambda _asked: None))
+
     def buckets(self) -> Sequence[Indexed]:
         """What the index holds."""
         return self._context.index.buckets()
@@ -110,11 +113,18 @@ class Indexer:
                 away = False
                 await self._look_at_some()
                 await self._scan_some()
+                await self._learn_some()
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look_at_some(self) -> None:
         for name in self._context.index.unsure(self._context.now(), LOOKS_AT_ONCE):
             await look_at(self._context, name)
+
+    async def _learn_some(self) -> None:
+        index = self._context.index
+        for bucket in filter(index.is_complete, index.followed()):
+            with suppress(ExternalError, UnavailableError):
+                await learn_some(self._context, bucket, "", LOOKS_AT_ONCE)
 
     async def _scan_some(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -125,50 +135,3 @@ class Indexer:
                 await scan(self._context, bucket)
             except (ExternalError, UnavailableError):
                 self._not_before[bucket] = now + AFTER_FAILURE
-
-
-async def look_at(context: Context, name: ObjectName) -> None:
-    """An object may have changed past the catalog: see what it is now.
-
-    Until that is known its key is distrusted: the leader looks again. Where nobody relies on the
-    catalog to be complete, what it knew of the object is forgotten.
-    """
-    try:
-        await _look_at(context, name)
-    except asyncio.CancelledError:
-        context.index.distrust_soon(name)
-        raise
-
-
-async def _look_at(context: Context, name: ObjectName) -> None:
-    if not context.index.follows(name.bucket):
-        if context.catalog.get(name) is not None:
-            await context.catalog.remove(name)
-        return
-    for _ in range(LOOKS):
-        await context.index.distrust(name)
-        if context.link.state() is not Link.OPEN:
-            return
-        try:
-            work = context.external.head(name, receipt=None)
-            info: ObjectInfo | None = await read_within(work, context.writes.divert_after)
-        except NotFoundError:
-            info = None
-        except ExternalError:
-            return
-        if await context.index.looked(name, info):
-            return
-    await context.index.distrust(name)  # it changes all the time: look when that is over
-
-
-async def look_later(context: Context, name: ObjectName) -> None:
-    """As `look_at`, when a request of unknown outcome can't land any more (I4)."""
-    if not context.index.follows(name.bucket):
-        await look_at(context, name)
-    try:
-        await context.index.distrust(name, context.now() + 2 * context.writes.settle)
-        await asyncio.sleep(context.writes.settle)
-    except asyncio.CancelledError:
-        context.index.distrust_soon(name)
-        raise
-    await look_at(context, name)

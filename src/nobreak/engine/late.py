@@ -13,7 +13,7 @@ from nobreak.core.routing import Outcome
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
-from nobreak.engine.indexing import look_at, look_later
+from nobreak.engine.looking import look_at, look_later
 from nobreak.errors import ExternalError
 from nobreak.stores.local.spool import Spool
 from nobreak.words import Entry, ObjectName, Receipt

@@ -7,7 +7,13 @@ from nobreak.words import ObjectName
 
 MAX_KEY_BYTES = 1024
 """S3's own limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html."""
+ODD_SEGMENTS = frozenset({"", ".", ".."})
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+
+
+def is_odd(key: str) -> bool:
+    """Whether some servers keep this key under another name, or not at all: `a//b` as `a/b`."""
+    return not ODD_SEGMENTS.isdisjoint(key.split("/"))
 
 
 def checked(name: ObjectName) -> ObjectName:

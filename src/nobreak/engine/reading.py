@@ -8,7 +8,7 @@ from nobreak.engine.link import Link
 from nobreak.errors import CorruptBodyError, OutageError, OutageKind
 from nobreak.stores.external.base import Download, Traits
 from nobreak.stores.local.kept import KeptBytes
-from nobreak.words import ByteRange, ObjectInfo, Receipt
+from nobreak.words import Attributes, ByteRange, ObjectInfo, Receipt
 
 LEAST = 0.05
 """What the first bytes get in any case (seconds): they may be here, waiting to be taken."""
@@ -109,7 +109,13 @@ def as_known(
     if known is None:
         return info
     seen, receipt = known
-    unchanged = receipt.etag in {"", info.etag} and seen.size == info.size
+    unchanged = is_same(info, seen, receipt)
     etag = seen.etag if unchanged else info.etag or seen.etag
-    attributes = seen.attributes if unchanged and not traits.keeps_attributes else info.attributes
-    return replace(info, etag=etag, attributes=attributes)
+    remembered = seen.whole or seen.attributes != Attributes()
+    alone = unchanged and remembered and not traits.keeps_attributes
+    return replace(info, etag=etag, attributes=seen.attributes if alone else info.attributes)
+
+
+def is_same(info: ObjectInfo, seen: ObjectInfo, receipt: Receipt) -> bool:
+    """Whether what the external store says is of the version that the catalog saw."""
+    return receipt.etag in {"", info.etag} and seen.size == info.size

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from nobreak.core.routing import Held, Operation, Step, route
+from nobreak.core.routing import Held, Link, Operation, Step, route
 from nobreak.engine.attempt import read_within
+from nobreak.engine.away import AWAY, get_away, head_away, is_sure_of
 from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
 from nobreak.engine.holding import held_of
 from nobreak.engine.journal_reading import read_here, reattribute_here, segments_here
+from nobreak.engine.learning import absence_taught, teach
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
 from nobreak.engine.outside import NewObject, Source, taken_in
@@ -40,11 +42,7 @@ from nobreak.words import (
 
 T = TypeVar("T")
 
-AWAY = "the external store is away, and only it has this object"
 MAX_PAGE = 1000
-
-
-ODD_SEGMENTS = frozenset({"", ".", ".."})
 
 
 class Store:
@@ -129,10 +127,13 @@ class Store:
         newest = self._context.journal.newest(name) if step is Step.ANSWER_HERE else None
         if newest is not None and newest.kind is EntryKind.PUT:
             return journalled(newest)
-        self._refuse_unless_external(name, step)
+        if step is Step.KNOWN:
+            return head_away(self._context, name)
+        self._refuse(name, step)
         known = self._context.catalog.get(name)
-        receipt = known[1] if known else None
-        info = await self._look(name, receipt)
+        with absence_taught(self._context, name, known):
+            info = await self._look(name, known[1] if known else None)
+        teach(self._context, name, known, info)
         return as_known(info, known, self._context.external.traits)
 
     async def delete(
@@ -255,29 +256,9 @@ class Store:
         if held is Held.NOTHING and name in self._doubts:
             held = Held.DOUBT
         state, policy = self._context.link.state(), self._context.writes.policy
+        if operation in {Operation.GET, Operation.HEAD} and state is not Link.OPEN:
+            complete = is_sure_of(self._context, name)
         return route(operation, state, held, policy, complete=complete)
-
-    def _refuse_unless_external(self, name: ObjectName, step: Step) -> None:
-        if step is Step.NOT_FOUND or (step is Step.REFUSE and self._known_absent(name)):
-            raise NotFoundError(name)
-        if step is Step.REFUSE:
-            raise UnavailableError(f"{name}: {AWAY}")
-
-    def _known_absent(self, name: ObjectName) -> bool:
-        """Whether a list, complete here, would show that there is no such object (I2).
-
-        Clients look before they write. Of a key that some servers keep under another name
-        (`a//b` as `a/b`), a list proves nothing.
-        """
-        index = self._context.index
-        return (
-            held_of(self._context, name) is Held.NOTHING
-            and name not in self._doubts
-            and not ODD_SEGMENTS.intersection(name.key.split("/"))
-            and index.is_complete(name.bucket)
-            and index.is_sure(name.bucket, name.key)
-            and self._context.catalog.get(name) is None
-        )
 
     async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
         """Ask the external store for no longer than our patience; any answer is one (I8)."""
@@ -296,13 +277,24 @@ class Store:
         self._context.link.failed(name, error)
         return UnavailableError(f"{name}: the external store failed: {error}")
 
+    @staticmethod
+    def _refuse(name: ObjectName, step: Step) -> None:
+        if step is Step.NOT_FOUND:
+            raise NotFoundError(name)
+        if step is Step.REFUSE:
+            raise UnavailableError(f"{name}: {AWAY}")
+
     async def _get_external(
         self, name: ObjectName, step: Step, range_: RangeRequest | None
     ) -> Reading:
-        self._refuse_unless_external(name, step)
+        if step is Step.KNOWN:
+            raise get_away(self._context, name)
+        self._refuse(name, step)
         known = self._context.catalog.get(name)
         receipt = known[1] if known else None
         external, asked_at = self._context.external, asyncio.get_running_loop().time()
-        download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
+        with absence_taught(self._context, name, known):
+            download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
+        teach(self._context, name, known, download.info)
         info = as_known(download.info, known, external.traits)
         return ExternalReading(download, info, self._context.link, self._patience, asked_at)

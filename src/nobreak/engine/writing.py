@@ -50,6 +50,12 @@ class _Seen:
     seq: int | None
     known: ObjectInfo | None
 
+    @property
+    def version(self) -> tuple[str, int, datetime] | None:
+        """What is another after each write, but not when attributes of the same one were learnt."""
+        info = self.known
+        return None if info is None else (info.etag, info.size, info.modified)
+
 
 class Writing:
     """The writes of one engine."""
@@ -215,7 +221,7 @@ class Writing:
         now = self._seen(name)
         if now.seq != seen.seq or now.known is None:
             return now.seq != seen.seq or seen.known is not None
-        return now.known != seen.known and now.known.modified.timestamp() > seen.at
+        return now.version != seen.version and now.known.modified.timestamp() > seen.at
 
     async def _divert(
         self,
@@ -279,22 +285,35 @@ class Writing:
     ) -> ObjectInfo:
         """Put a confirmed object into the catalog.
 
-        Durably where its name stands only there, or a condition was decided that others rely on.
+        Durably where its name stands only there, or a condition was decided that others rely on, or
+        the bucket is indexed.
         """
         context, name = self._context, new.name
         modified = datetime.fromtimestamp(context.now(), UTC)
         etag = receipt.etag or fingerprint.etag
         context.ours.sent(name, etag)
-        info = ObjectInfo(name, fingerprint.size, etag, modified, attributes, said=receipt.said)
+        said = receipt.said
+        info = ObjectInfo(name, fingerprint.size, etag, modified, attributes, said=said, whole=True)
         traits = context.external.traits
         if traits.keeps_attributes and not traits.chooses_names and new.precondition is None:
-            context.catalog.put_soon(info, receipt)
+            await self._note(info, receipt)
         else:
             known = context.catalog.get(name)
             await context.catalog.put(info, receipt)
             if known:
                 context.background.start(discard_old(context, name, known[1], receipt))
         return info
+
+    async def _note(self, info: ObjectInfo, receipt: Receipt) -> None:
+        """Tell the catalog: before the acknowledgement where reads rely on it in an outage (I2)."""
+        catalog, index, bucket = self._context.catalog, self._context.index, info.name.bucket
+        if not index.follows(bucket):
+            catalog.put_soon(info, receipt)
+            return
+        try:
+            await catalog.put(info, receipt)
+        except (LocalStoreError, OutOfSpaceError):
+            index.missed(bucket)
 
 
 def journalled(entry: Entry) -> ObjectInfo:
@@ -308,4 +327,6 @@ def local_object(
 ) -> ObjectInfo:
     """An object that was acknowledged here, at `acked_at` (seconds since the epoch)."""
     modified = datetime.fromtimestamp(acked_at, UTC)
-    return ObjectInfo(name, fingerprint.size, fingerprint.etag, modified, attributes, Mode.LOCAL)
+    return ObjectInfo(
+        name, fingerprint.size, fingerprint.etag, modified, attributes, Mode.LOCAL, whole=True
+    )

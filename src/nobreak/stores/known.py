@@ -39,7 +39,8 @@ class KnownBuckets(Protocol):
 class Indexed:
     """A bucket of the index. `scanned_at`: seconds since the epoch, None while it isn't complete.
 
-    `due`: a scan is wanted; `objects`: how many the catalog holds.
+    `due`: a scan is wanted; `objects`: how many the catalog holds; `partial`: of how many of these it
+    lacks the attributes.
     """
 
     bucket: str
@@ -47,6 +48,7 @@ class Indexed:
     due: bool
     scanning: bool
     objects: int
+    partial: int
 
 
 class Index(Protocol):
@@ -64,6 +66,9 @@ class Index(Protocol):
 
     def follows(self, bucket: str) -> bool:
         """Whether this bucket was ever to be scanned: then no change of it may be missed."""
+
+    def followed(self) -> Sequence[str]:
+        """All buckets that `follows` is true of."""
 
     def buckets(self) -> Sequence[Indexed]:
         """All buckets of the index, by name. Counts their objects: for people to look at."""
@@ -92,7 +97,8 @@ class Index(Protocol):
     async def distrust(self, name: ObjectName, not_before: float = 0.0) -> None:
         """This key changed, or may have, and nobody here saw how: it is to be looked at.
 
-        Of no consequence for a bucket that isn't followed. The next write of the catalog's row ends it.
+        In a bucket that isn't followed, only its attributes are forgotten. The next write of the
+        catalog's row ends it.
         """
 
     def distrust_soon(self, name: ObjectName) -> None:
@@ -100,6 +106,25 @@ class Index(Protocol):
 
     async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
         """What a look at a distrusted key has found; None: nothing. False: a write came between."""
+
+    def partial(self, bucket: str, after: str, limit: int) -> Sequence[ObjectInfo]:
+        """Objects of which only a list was seen, with keys above `after`; not those that were refused."""
+
+    async def learn(self, seen: ObjectInfo, info: ObjectInfo) -> bool:
+        """Take in all attributes of an object whose row lacked them: `seen`, before the look.
+
+        False, and nothing done, when the row is another one by now, or distrusted, or `info` another
+        version.
+        """
+
+    def learn_soon(self, seen: ObjectInfo, info: ObjectInfo) -> None:
+        """As above; with one of the next commits, or not at all when the disk is in trouble."""
+
+    async def refused(self, name: ObjectName) -> None:
+        """The external store won't say this object's attributes: don't ask until it changes."""
+
+    async def ask_again(self, bucket: str) -> None:
+        """Forget what was refused."""
 
     async def doubt(self, bucket: str | None = None) -> None:
         """A change may have been missed: not complete before the next scan. None: all buckets."""

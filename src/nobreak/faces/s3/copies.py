@@ -11,7 +11,7 @@ from nobreak.faces.s3.answer import Answer, xml_answer
 from nobreak.faces.s3.conditions import check_copy_source, precondition
 from nobreak.faces.s3.hoisting import effective_headers
 from nobreak.faces.s3.incoming import Incoming
-from nobreak.faces.s3.kept import TAGGING, checksums_of, write_headers
+from nobreak.faces.s3.kept import checksums_of, write_headers
 from nobreak.faces.s3.named import name_of
 from nobreak.faces.s3.object_headers import copied_attributes, replaces
 from nobreak.faces.s3.passing import Passing
@@ -21,6 +21,7 @@ from nobreak.faces.s3.tagging import external_tags
 from nobreak.faces.s3.tags import write_tags_header
 from nobreak.faces.s3.xml_attributes import checksum_elements
 from nobreak.faces.s3.xml_out import copy_result
+from nobreak.stores.external.s3_headers import TAGGING
 from nobreak.words import Attributes, ObjectName
 
 CUSTOMER_KEYS = (

@@ -13,6 +13,8 @@ class Effect(Enum):
     """How far the catalog can't be believed any more without another look."""
 
     NONE = auto()
+    ATTRIBUTES = auto()
+    """Not the bytes of the object that the request names, but what is said of them."""
     OBJECT = auto()
     """The object that the request names."""
     BUCKET_GONE = auto()
@@ -27,15 +29,13 @@ _HARMLESS = frozenset(
         Operation.UPLOAD_PART,
         Operation.UPLOAD_PART_COPY,
         Operation.ABORT_MULTIPART_UPLOAD,
-        Operation.PUT_OBJECT_TAGGING,
-        Operation.DELETE_OBJECT_TAGGING,
     }
 )
-"""Writes that leave every object's bytes and name as they are."""
-_OF_SOMETHING_ELSE = frozenset(
-    {"acl", "annotation", "encryption", "legal-hold", "restore", "retention", "select"}
-)
-"""Query arguments of an object with which a request is about something else than its bytes."""
+"""Writes that leave every object as it is."""
+_OF_ATTRIBUTES = frozenset({"encryption", "legal-hold", "retention", "tagging"})
+"""Query arguments of an object with which a request is about what a HEAD says of it."""
+_OF_SOMETHING_ELSE = frozenset({"acl", "annotation", "restore", "select"})
+"""Query arguments of an object with which a request is about something else."""
 RENAME_SOURCE = "x-amz-rename-source"
 
 
@@ -46,6 +46,8 @@ def effect_of(request: S3Request) -> Effect:
         return Effect.NONE
     if request.key is not None:
         named = {name for name, _ in request.query}
+        if not named.isdisjoint(_OF_ATTRIBUTES):
+            return Effect.ATTRIBUTES
         return Effect.OBJECT if named.isdisjoint(_OF_SOMETHING_ELSE) else Effect.NONE
     if request.bucket is None:
         return Effect.NONE

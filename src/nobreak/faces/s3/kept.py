@@ -6,28 +6,14 @@ from nobreak.faces.s3.checksums import HEADER_PREFIX, NOT_VALUES
 from nobreak.faces.s3.hoisting import effective_headers
 from nobreak.faces.s3.request import S3Request
 from nobreak.faces.s3.tags import read_tags_header
+from nobreak.stores.external.s3_headers import STATED, TAGGING
 from nobreak.words import Attributes
 
-TAGGING = "x-amz-tagging"
 CHECKSUM_TYPE = "x-amz-checksum-type"
 WHOLE = "FULL_OBJECT"
 STORAGE_CLASS = "x-amz-storage-class"
 
-ANSWERED = frozenset(
-    {
-        "x-amz-object-lock-legal-hold",
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-retain-until-date",
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-aws-kms-key-id",
-        "x-amz-server-side-encryption-bucket-key-enabled",
-        STORAGE_CLASS,
-        "x-amz-website-redirect-location",
-    }
-)
-"""What comes back with the object."""
-
-KEPT = ANSWERED | {
+KEPT = STATED | {
     "x-amz-acl",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
@@ -67,7 +53,7 @@ def tags_of(attributes: Attributes) -> dict[str, str]:
 
 def read_headers(attributes: Attributes) -> dict[str, str]:
     """What S3 says of these with the object itself."""
-    found = {name: value for name, value in attributes.s3.items() if name in ANSWERED}
+    found = {name: value for name, value in attributes.s3.items() if name in STATED}
     if found.get(STORAGE_CLASS) == "STANDARD":
         del found[STORAGE_CLASS]
     if tags := tags_of(attributes):
@@ -79,5 +65,5 @@ def write_headers(attributes: Attributes, said: Mapping[str, str]) -> dict[str, 
     """What the answer to a PUT says: what the external store `said`, else what it would say."""
     if said:
         return dict(said)
-    found = {n: v for n, v in attributes.s3.items() if n in ANSWERED and n.startswith(_ENCRYPTION)}
+    found = {n: v for n, v in attributes.s3.items() if n in STATED and n.startswith(_ENCRYPTION)}
     return {**found, **checksums_of(attributes)}

@@ -9,7 +9,6 @@ from email.utils import format_datetime
 from nobreak.faces.s3.hoisting import as_text, effective_headers
 from nobreak.faces.s3.kept import (
     CHECKSUM_TYPE,
-    TAGGING,
     WHOLE,
     checksums_of,
     is_checksum,
@@ -17,7 +16,7 @@ from nobreak.faces.s3.kept import (
     read_headers,
 )
 from nobreak.faces.s3.request import S3Error, S3Request
-from nobreak.stores.external.s3_headers import METADATA_PREFIX, headers_of
+from nobreak.stores.external.s3_headers import METADATA_PREFIX, TAGGING, headers_of
 from nobreak.stores.external.s3_headers import attributes_of as attributes_of_headers
 from nobreak.words import CONTENT_HEADERS, Attributes, ByteRange, ObjectInfo
 

@@ -82,6 +82,8 @@ class Passing:
         name = ObjectName(request.bucket or "", request.key or "")
         gone = effect is Effect.BUCKET_GONE
         changed = partial(self._forwarding.changed, name, changes, gone=gone)
+        if effect is Effect.ATTRIBUTES:
+            changed = partial(self._forwarding.described_anew, name)
         try:
             answer = await in_memory(await sending)
         except OutageError:

@@ -1,7 +1,10 @@
 """Reads of objects: as the external store answers them, or from the journal."""
 
+from collections.abc import Sequence
+
 from nobreak.app import Nobreak
-from nobreak.engine.forwarding import Forwarding
+from nobreak.engine.forwarding import AWAY, Forwarding
+from nobreak.errors import UnavailableError
 from nobreak.faces.s3.answer import Answer, xml_answer
 from nobreak.faces.s3.conditions import is_not_modified, resolved_range, wanted_range
 from nobreak.faces.s3.hoisting import effective_headers
@@ -12,7 +15,7 @@ from nobreak.faces.s3.object_headers import overrides, response_headers, version
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.faces.s3.xml_attributes import read_wanted, write_attributes
-from nobreak.words import ByteRange, ObjectInfo, RangeRequest
+from nobreak.words import ByteRange, Mode, ObjectInfo, RangeRequest, Segment
 
 NOT_MODIFIED, PARTIAL, OK = 304, 206, 200
 NULL_VERSION = "null"
@@ -58,7 +61,10 @@ class Reads:
             return await self._passing.on(request, body)
         wanted = read_wanted(effective_headers(request))
         info = await self._store.head(name_of(request))
-        content = write_attributes(info, wanted, self._store.segments(info.name))
+        segments = self._segments(info) if "ObjectParts" in wanted else ()
+        if "Checksum" in wanted and self._is_theirs(info) and not checksums_of(info.attributes):
+            raise UnavailableError(f"{info.name}: {AWAY}")
+        content = write_attributes(info, wanted, segments)
         answer = xml_answer(content)
         modified = version_headers(info)["last-modified"]
         return Answer(OK, {**answer.headers, "last-modified": modified}, content)
@@ -76,7 +82,17 @@ class Reads:
             return wanted_range(request.headers, info)
         if "range" in request.headers:
             raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber.")
-        return part_range(part, info, [each.size for each in self._store.segments(info.name)])
+        return part_range(part, info, [each.size for each in self._segments(info)])
+
+    def _segments(self, info: ObjectInfo) -> Sequence[Segment]:
+        """The parts that it came in. Raises `UnavailableError` when only the external store knows."""
+        if self._is_theirs(info) and "-" in info.etag:
+            raise UnavailableError(f"{info.name}: {AWAY}")
+        return self._store.segments(info.name)
+
+    def _is_theirs(self, info: ObjectInfo) -> bool:
+        """Whether an S3 server has more to say of it than the catalog, which has answered."""
+        return self._forwarding.to_s3 and info.mode is Mode.EXTERNAL
 
 
 def part_range(text: str, info: ObjectInfo, sizes: list[int]) -> RangeRequest | None:

@@ -8,7 +8,7 @@ from nobreak.engine.forwarding import Forwarding
 from nobreak.errors import OutageError, OutageKind, RefusedError
 from nobreak.faces.s3.answer import Answer, xml_answer
 from nobreak.faces.s3.incoming import MAX_XML_BYTES, Incoming
-from nobreak.faces.s3.kept import TAGGING, tags_of
+from nobreak.faces.s3.kept import tags_of
 from nobreak.faces.s3.named import name_of
 from nobreak.faces.s3.passing import Passing
 from nobreak.faces.s3.reads import NULL_VERSION
@@ -16,6 +16,7 @@ from nobreak.faces.s3.request import S3Error, S3Request
 from nobreak.faces.s3.tags import write_tags_header
 from nobreak.faces.s3.xml_in import read_tagging
 from nobreak.faces.s3.xml_out import tagging
+from nobreak.stores.external.s3_headers import TAGGING
 from nobreak.words import Attributes, ObjectName
 
 OK, NO_CONTENT = 200, 204

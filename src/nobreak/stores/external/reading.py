@@ -166,6 +166,7 @@ def info_from(response: Response, name: ObjectName, size: int) -> ObjectInfo:
         etag=plain_etag(headers.get("ETag", "")),
         modified=http_date(headers.get("Last-Modified", "")),
         attributes=Attributes(headers=content),
+        whole=True,
     )
 
 

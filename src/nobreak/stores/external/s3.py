@@ -3,6 +3,8 @@
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from urllib.parse import urlencode
 
 from nobreak.errors import (
     NotFoundError,
@@ -18,6 +20,7 @@ from nobreak.stores.external.reading import HttpDownload, read_back
 from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_deleted, stored_etag
 from nobreak.stores.external.s3_client import S3Client, read_answer
 from nobreak.stores.external.s3_headers import (
+    TAGGING,
     condition_headers,
     headers_of,
     md5_of,
@@ -29,7 +32,7 @@ from nobreak.stores.external.s3_multipart import MultipartPlan, MultipartSender,
 from nobreak.stores.external.s3_shown import shown
 from nobreak.stores.external.s3_trailer import PAYLOAD, framed, framing_headers
 from nobreak.stores.external.s3_uploads import S3Uploads
-from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets
+from nobreak.stores.external.s3_xml import XmlError, bucket_location, read_buckets, read_tags
 from nobreak.stores.external.sending import exactly
 from nobreak.stores.external.sigv4 import UNSIGNED_PAYLOAD, Credentials
 from nobreak.words import (
@@ -160,6 +163,21 @@ class S3Store:
     ) -> ObjectInfo:
         return (await self._look(name))[0]
 
+    async def look_whole(self, name: ObjectName) -> ObjectInfo:
+        """As `head`, with all that its attributes are: its checksums and its tags, too."""
+        info = (await self._look(name, {"x-amz-checksum-mode": "ENABLED"}))[0]
+        if info.whole:
+            return info
+        query = [("tagging", "")]
+        async with self._client.call("GET", name.bucket, name.key, query=query) as response:
+            answer = await read_answer(response)
+        try:
+            tags = read_tags(answer)
+        except XmlError as error:
+            raise OutageError(OutageKind.BROKEN, str(error), in_doubt=False) from error
+        s3 = {**info.attributes.s3, TAGGING: urlencode(tags)}
+        return replace(info, attributes=replace(info.attributes, s3=s3), whole=True)
+
     async def delete(
         self,
         name: ObjectName,
@@ -267,13 +285,17 @@ class S3Store:
                 return False
             raise
 
-    async def _look(self, name: ObjectName) -> tuple[ObjectInfo, str | None]:
+    async def _look(
+        self, name: ObjectName, headers: Mapping[str, str] | None = None
+    ) -> tuple[ObjectInfo, str | None]:
         """The object and the MD5 that its ETag states, if it states one.
 
         A 404 to HEAD has no body to tell a missing object from a missing bucket, so we ask.
         """
         try:
-            async with self._client.call("HEAD", name.bucket, name.key) as response:
+            async with self._client.call(
+                "HEAD", name.bucket, name.key, headers=headers
+            ) as response:
                 _, size = object_extent(response)
                 info = object_info(name, response.headers, size)
                 return info, md5_of(response.headers)

@@ -23,6 +23,22 @@ CHECKSUM_PREFIX = "x-amz-checksum-"
 NO_CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"})
 """Headers that begin like a checksum and are none."""
 CONDITIONS = frozenset({"if-match", "if-none-match"})
+TAGGING = "x-amz-tagging"
+STATED = frozenset(
+    {
+        "x-amz-object-lock-legal-hold",
+        "x-amz-object-lock-mode",
+        "x-amz-object-lock-retain-until-date",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        "x-amz-storage-class",
+        "x-amz-website-redirect-location",
+    }
+)
+"""What a PUT may ask for, and an answer to GET and HEAD states."""
+NOT_ALL = frozenset({"x-amz-tagging-count", "x-amz-server-side-encryption-customer-algorithm"})
+"""An answer with one of these leaves something unsaid: the tags; or what only a secret opens."""
 OF_THE_REQUEST = frozenset({"x-amz-id-2", "x-amz-request-id"})
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -56,7 +72,12 @@ def attributes_of(headers: Mapping[str, str]) -> Attributes:
             for name, value in lowered.items()
             if name.startswith(METADATA_PREFIX)
         },
+        s3={name: lowered[name] for name in lowered if name in STATED or _is_of_checksum(name)},
     )
+
+
+def _is_of_checksum(name: str) -> bool:
+    return _is_checksum(name) or name == "x-amz-checksum-type"
 
 
 def upload_headers(headers: Mapping[str, str], segments: Sequence[Segment]) -> dict[str, str]:
@@ -154,6 +175,7 @@ def object_info(name: ObjectName, headers: Mapping[str, str], size: int) -> Obje
         etag=etag_of(headers),
         modified=http_date(headers.get("Last-Modified", "")),
         attributes=attributes_of(headers),
+        whole=NOT_ALL.isdisjoint(name.lower() for name in headers),
     )
 
 

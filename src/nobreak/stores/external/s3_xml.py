@@ -135,6 +135,15 @@ def read_buckets(document: bytes) -> tuple[BucketInfo, ...]:
     )
 
 
+def read_tags(document: bytes) -> dict[str, str]:
+    """The tags in a Tagging. Raises `XmlError`."""
+    return {
+        tag.text_of("Key"): tag.text_of("Value")
+        for found in _parse_as("Tagging", document).all("TagSet")
+        for tag in found.all("Tag")
+    }
+
+
 def _moment(text: str) -> datetime:
     """A time; the beginning of all times for one that can't be read."""
     try:

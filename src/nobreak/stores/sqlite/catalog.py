@@ -13,7 +13,7 @@ from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_f
 from nobreak.words import Entry, ObjectInfo, ObjectName, Receipt
 
 GET = f"SELECT {OBJECT_COLUMNS} FROM object WHERE bucket = ? AND key = ?"
-PUT = f"INSERT OR REPLACE INTO object ({OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = f"INSERT OR REPLACE INTO object ({OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ALIAS = (
     "SELECT our_etag, etag FROM object INDEXED BY object_alias "
     "WHERE bucket = ? AND key = ? AND our_etag != etag AND etag != ''"
@@ -80,6 +80,7 @@ def _put(writer: apsw.Connection, info: ObjectInfo, receipt: Receipt) -> None:
             info.modified.timestamp(),
             receipt.remote,
             receipt.etag,
+            int(info.whole),
         ),
     )
 
@@ -99,6 +100,7 @@ def upsert_object(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> No
             entry.acked_at,
             receipt.remote,
             receipt.etag,
+            1,
         ),
     )
 

@@ -13,12 +13,14 @@ import apsw
 
 from nobreak.stores.known import Indexed
 from nobreak.stores.sqlite.database import Database
-from nobreak.stores.sqlite.marks import distrust, forget_bucket, looked
-from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, prefix_end
+from nobreak.stores.sqlite.marks import distrust, forget_bucket, learn, looked
+from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_from, prefix_end
 from nobreak.words import ObjectInfo, ObjectName
 
 SAID_AGAIN = 1.0
 """How often it is tried to write down that something was missed (seconds)."""
+CLOCKS_DIFFER = 1.0
+"""So much later than we think may a write of ours have been made by the server's clock (seconds)."""
 UNTOUCHED = "NOT EXISTS (SELECT 1 FROM touched t WHERE t.bucket = ?1 AND t.key = object.key)"
 UNSURE_BELOW = (
     "SELECT 1 FROM unsure WHERE bucket = :bucket AND key >= :prefix "
@@ -26,15 +28,21 @@ UNSURE_BELOW = (
 )
 SEEN = (
     f"INSERT INTO object ({OBJECT_COLUMNS}, scan) "
-    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?4, ?7 "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?4, 0, ?7 "
     "WHERE NOT EXISTS (SELECT 1 FROM touched WHERE bucket = ?1 AND key = ?2) "
     "ON CONFLICT (bucket, key) DO UPDATE SET scan = ?7"
 )
 """A row that was there keeps what it knows; `CHANGED` replaces it where another version was seen."""
 CHANGED = (
-    "UPDATE object SET size = ?3, our_etag = ?4, attributes = ?5, modified = ?6, remote = '', etag = ?4 "
+    "UPDATE object SET size = ?3, our_etag = ?4, attributes = ?5, modified = ?6, remote = '', etag = ?4, "
+    "whole = 0 "
     f"WHERE bucket = ?1 AND key = ?2 AND (etag NOT IN ('', ?4) OR size != ?3) AND {UNTOUCHED}"
 )
+WRITTEN_AGAIN = (
+    "UPDATE object SET modified = ?6, whole = 0 "
+    f"WHERE bucket = ?1 AND key = ?2 AND ?6 > modified + {CLOCKS_DIFFER} AND {UNTOUCHED}"
+)
+"""The same bytes, written later than is known: their attributes may be others."""
 
 
 class SqliteIndex:
@@ -60,16 +68,23 @@ class SqliteIndex:
         return bool(self._database.read(sql, (bucket,)))
 
     def follows(self, bucket: str) -> bool:
-        return bool(self._database.read("SELECT 1 FROM bucket WHERE name = ?", (bucket,)))
+        def look_up() -> bool:
+            return bool(self._database.read("SELECT 1 FROM bucket WHERE name = ?", (bucket,)))
+
+        return self._database.unchanged(("followed", bucket), look_up)
+
+    def followed(self) -> Sequence[str]:
+        return [name for (name,) in self._database.read("SELECT name FROM bucket")]
 
     def buckets(self) -> Sequence[Indexed]:
         rows = self._database.read(
-            "SELECT name, scanned_at, due, scanning, (SELECT count(*) FROM object o "
-            "WHERE o.bucket = bucket.name) FROM bucket ORDER BY name"
+            "SELECT name, scanned_at, due, scanning, count(o.bucket), "
+            "count(CASE WHEN o.whole != 1 THEN 1 END) "
+            "FROM bucket LEFT JOIN object o ON o.bucket = bucket.name GROUP BY name ORDER BY name"
         )
         return [
-            Indexed(name, scanned_at, bool(due), bool(scanning), objects)
-            for name, scanned_at, due, scanning, objects in rows
+            Indexed(name, scanned_at, bool(due), bool(scanning), objects, partial)
+            for name, scanned_at, due, scanning, objects, partial in rows
         ]
 
     def due(self) -> Sequence[str]:
@@ -112,6 +127,7 @@ class SqliteIndex:
                 return False
             writer.executemany(SEEN, [(*row, scan) for row in rows])
             writer.executemany(CHANGED, rows)
+            writer.executemany(WRITTEN_AGAIN, rows)
             return True
 
         return await self._database.write(work)
@@ -154,6 +170,34 @@ class SqliteIndex:
     async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
         return await self._database.write(lambda writer: looked(writer, name, info))
 
+    def partial(self, bucket: str, after: str, limit: int) -> Sequence[ObjectInfo]:
+        sql = (
+            f"SELECT {OBJECT_COLUMNS} FROM object INDEXED BY object_partial "
+            "WHERE whole = 0 AND bucket = ? AND key > ? ORDER BY key LIMIT ?"
+        )
+        rows = self._database.read(sql, (bucket, after, limit))
+        return [object_from(row)[0] for row in rows]
+
+    async def learn(self, seen: ObjectInfo, info: ObjectInfo) -> bool:
+        return await self._database.write(lambda writer: learn(writer, seen, info))
+
+    def learn_soon(self, seen: ObjectInfo, info: ObjectInfo) -> None:
+        self._database.write_soon(lambda writer: learn(writer, seen, info), _nothing_lost)
+
+    async def refused(self, name: ObjectName) -> None:
+        def work(writer: apsw.Connection) -> None:
+            sql = "UPDATE object SET whole = -1 WHERE bucket = ? AND key = ? AND whole = 0"
+            writer.execute(sql, (name.bucket, name.key))
+
+        await self._database.write(work)
+
+    async def ask_again(self, bucket: str) -> None:
+        def work(writer: apsw.Connection) -> None:
+            sql = "UPDATE object SET whole = 0 WHERE bucket = ? AND whole = -1"
+            writer.execute(sql, (bucket,))
+
+        await self._database.write(work)
+
     async def abandon_scan(self, bucket: str, scan: int) -> None:
         def work(writer: apsw.Connection) -> None:
             if _is_current(writer, bucket, scan):
@@ -172,6 +216,10 @@ class SqliteIndex:
 
     async def forget(self, bucket: str) -> None:
         await self._database.write(lambda writer: forget_bucket(writer, bucket))
+
+
+def _nothing_lost() -> None:
+    """What could not be learnt is asked for another time."""
 
 
 def _doubt(writer: apsw.Connection, bucket: str | None) -> None:

@@ -6,9 +6,17 @@ from nobreak.stores.sqlite.rows import attributes_text
 from nobreak.words import ObjectInfo, ObjectName
 
 REPLACE = (
-    "INSERT OR REPLACE INTO object (bucket, key, size, our_etag, attributes, modified, remote, etag) "
-    "VALUES (?, ?, ?, ?, ?, ?, '', ?)"
+    "INSERT OR REPLACE INTO object "
+    "(bucket, key, size, our_etag, attributes, modified, remote, etag, whole) "
+    "VALUES (?, ?, ?, ?, ?, ?, '', ?, ?)"
 )
+LEARN = (
+    "UPDATE object SET attributes = ?5, whole = 1 "
+    "WHERE bucket = ?1 AND key = ?2 AND size = ?3 AND etag IN ('', ?4) AND whole != 1 "
+    "AND abs(modified - ?6) < 0.001 "
+    "AND NOT EXISTS (SELECT 1 FROM unsure WHERE bucket = ?1 AND key = ?2)"
+)
+"""Of the row that was there before somebody looked, and of no other."""
 
 
 def touch(writer: apsw.Connection, name: ObjectName) -> None:
@@ -27,6 +35,9 @@ def distrust(writer: apsw.Connection, name: ObjectName, not_before: float) -> No
         "INSERT OR REPLACE INTO unsure SELECT ?1, ?2, ?3 FROM bucket WHERE name = ?1",
         (name.bucket, name.key, not_before),
     )
+    writer.execute(
+        "UPDATE object SET whole = 0 WHERE bucket = ? AND key = ?", (name.bucket, name.key)
+    )
 
 
 def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -> bool:
@@ -39,11 +50,23 @@ def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -
     if info is None:
         writer.execute("DELETE FROM object WHERE bucket = ? AND key = ?", of)
         return True
+    kept, whole = attributes_text(info.attributes), int(info.whole)
     same = "SELECT 1 FROM object WHERE bucket = ? AND key = ? AND size = ? AND etag IN ('', ?)"
     if writer.execute(same, (*of, info.size, info.etag)).fetchone() is None:
-        kept, modified = attributes_text(info.attributes), info.modified.timestamp()
-        writer.execute(REPLACE, (*of, info.size, info.etag, kept, modified, info.etag))
+        modified = info.modified.timestamp()
+        writer.execute(REPLACE, (*of, info.size, info.etag, kept, modified, info.etag, whole))
+    elif info.whole:
+        sql = "UPDATE object SET attributes = ?, whole = 1 WHERE bucket = ? AND key = ?"
+        writer.execute(sql, (kept, *of))
     return True
+
+
+def learn(writer: apsw.Connection, seen: ObjectInfo, info: ObjectInfo) -> bool:
+    """See `nobreak.stores.known.Index.learn`."""
+    name, kept = seen.name, attributes_text(info.attributes)
+    of = (name.bucket, name.key, info.size, info.etag, kept, seen.modified.timestamp())
+    writer.execute(LEARN, of)
+    return writer.changes() > 0
 
 
 def forget_bucket(writer: apsw.Connection, bucket: str) -> None:

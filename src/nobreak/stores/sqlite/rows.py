@@ -25,7 +25,7 @@ ENTRY_COLUMNS = (
 SURROGATES = range(0xD800, 0xE000)
 """Code points that no UTF-8 text holds."""
 
-OBJECT_COLUMNS = "bucket, key, size, our_etag, attributes, modified, remote, etag"
+OBJECT_COLUMNS = "bucket, key, size, our_etag, attributes, modified, remote, etag, whole"
 
 
 def entry_from(row: Any) -> Entry:
@@ -62,13 +62,14 @@ def segment_row(seq: int, number: int, kept: KeptSegment) -> tuple[int, int, str
 
 def object_from(row: Any) -> tuple[ObjectInfo, Receipt]:
     """An object and its receipt from `OBJECT_COLUMNS`."""
-    bucket, key, size, our_etag, attributes, modified, remote, etag = row
+    bucket, key, size, our_etag, attributes, modified, remote, etag, whole = row
     info = ObjectInfo(
         ObjectName(bucket, key),
         size,
         our_etag,
         datetime.fromtimestamp(modified, UTC),
         attributes_from(attributes),
+        whole=whole == 1,
     )
     return info, Receipt(remote, etag)
 

@@ -135,8 +135,13 @@ CREATE TABLE object (
     etag       TEXT    NOT NULL,
     -- The number of the last scan that saw it.
     scan       INTEGER NOT NULL DEFAULT 0,
+    -- 1: all attributes are known; 0: they have to be asked for; -1: the server refused to say them.
+    whole      INTEGER NOT NULL,
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
+
+-- Few or none: what is to be asked for.
+CREATE INDEX object_partial ON object (bucket, key) WHERE whole = 0;
 
 -- The index: buckets that are scanned, and whether the catalog holds all of their objects.
 CREATE TABLE bucket (

@@ -1,7 +1,7 @@
 """`nobreak index`: read the external store's lists once, so that they can be had in an outage."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import click
@@ -24,11 +24,13 @@ SHOW_EVERY = 2.0
     "index",
     cls=Command,
     help=said(
-        "Lê uma vez as listas do servidor externo (todos os buckets, ou só estes); daí em diante "
-        "cada gravação as mantém completas, e o nobreak as responde durante uma queda. "
+        "Lê uma vez as listas do servidor externo (todos os buckets, ou só estes) e pergunta por cada "
+        "objeto (HEAD); daí em diante cada gravação as mantém completas, e o nobreak responde listas e "
+        "HEAD durante uma queda. Interrompido, continua de onde parou. "
         "Código de saída: 0 tudo completo, 1 não.",
-        "Read the lists of the external server once (all buckets, or these); from then on every "
-        "write keeps them complete, and nobreak answers them in an outage. "
+        "Read the lists of the external server once (all buckets, or these), and ask for each object "
+        "(HEAD); from then on every write keeps them complete, and nobreak answers lists and HEAD in "
+        "an outage. Interrupted, it goes on where it stopped. "
         "Exit code: 0 all is complete, 1 not.",
     ),
 )
@@ -78,21 +80,27 @@ def _away(error: Exception) -> str:
 
 
 async def _scan(nobreak: Nobreak, bucket: str) -> bool:
-    """Scan one bucket and tell how it went; whether it went well."""
-    shown_at = time.monotonic()
-
-    def progress(seen: int) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at >= SHOW_EVERY:
-            shown_at = time.monotonic()
-            remark(f"⏳ {printable(bucket)}: {seen}")
-
+    """Scan one bucket, ask for its objects, and tell how it went; whether it went well."""
     try:
-        await nobreak.indexing.scan(bucket, progress)
+        await nobreak.indexing.scan(bucket, _progress(bucket, ""))
+        await nobreak.indexing.learn(bucket, _progress(bucket, " HEAD"))
     except (ExternalError, UnavailableError) as error:
         remark(f"❌ {printable(bucket)}: {printable(str(error))}")
         return False
     return True
+
+
+def _progress(bucket: str, what: str) -> Callable[[int], None]:
+    """Shows a count, now and then."""
+    shown_at = time.monotonic()
+
+    def progress(count: int) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at >= SHOW_EVERY:
+            shown_at = time.monotonic()
+            remark(f"⏳ {printable(bucket)}:{what} {count}")
+
+    return progress
 
 
 def _show(rows: Sequence[Indexed], *, as_json: bool) -> None:
@@ -114,7 +122,12 @@ def _state(row: Indexed) -> str:
     if row.scanned_at is None:
         return said("incompleto", "incomplete")
     when = datetime.fromtimestamp(row.scanned_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return said(f"completo, lido em {when}", f"complete, read at {when}")
+    state = said(f"completo, lido em {when}", f"complete, read at {when}")
+    return state if not row.partial else f"{state}; {_lacking(row.partial)}"
+
+
+def _lacking(partial: int) -> str:
+    return said(f"{partial} ainda sem HEAD", f"{partial} without HEAD yet")
 
 
 def _document(row: Indexed) -> dict[str, object]:
@@ -124,4 +137,5 @@ def _document(row: Indexed) -> dict[str, object]:
         "scanned_at": row.scanned_at,
         "due": row.due,
         "objects": row.objects,
+        "without_attributes": row.partial,
     }
