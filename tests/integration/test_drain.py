@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 from tests.support.net import eventually
-from tests.support.scripted import ScriptedStore, connection_refused
+from tests.support.scripted import ORDINARY, ScriptedStore, connection_refused
 
 from nobreak.engine import drain as drain_module
 from nobreak.errors import (
@@ -290,8 +291,15 @@ def blobs(rig):
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
-async def test_a_damaged_body_is_told_never_served_never_sent_and_blocks_nobody(rig, damage):
-    """I7: the client gets a clear error, the operator an alert, everything else goes on."""
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_damaged_body_is_told_never_served_never_sent_and_blocks_nobody(
+    start, damage, whole
+):
+    """I7: the client gets a clear error, the operator an alert, everything else goes on.
+
+    A server that may keep half an object is not even asked (I1: what it has stays whole).
+    """
+    rig = await start(ScriptedStore(traits=replace(ORDINARY, replaces_whole=whole)))
     await outage(rig)
     await rig.store.put(rig.name("bad"), os.urandom(LARGE))
     (file,) = blobs(rig)
@@ -308,10 +316,13 @@ async def test_a_damaged_body_is_told_never_served_never_sent_and_blocks_nobody(
         file.unlink()
     with pytest.raises(CorruptBodyError):
         await rig.store.read(rig.name("bad"))
+    since = len(rig.external.calls)
     back(rig)
     await eventually(lambda: rig.engine.journal.tally().parked == 1)
     await eventually(lambda: rig.outside("good") is not None)
     assert rig.outside("bad") is None
+    asked = ("put", "bad") in rig.external.calls[since:]
+    assert asked == (whole and damage == "flip"), "any other damage shows when it is opened"
     assert rig.said(EventKind.BODY_CORRUPT)
 
 

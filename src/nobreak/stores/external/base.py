@@ -89,6 +89,8 @@ class Traits:
     """It can list; otherwise the catalog does."""
     decides: bool = False
     """It honours conditional writes, and so is a `DecidingStore`."""
+    replaces_whole: bool = False
+    """A PUT that breaks off leaves the object that was there before."""
     shows_many: bool = False
     """Its lists state what its single looks state, and so it is a `ShowingStore`."""
 

@@ -78,7 +78,12 @@ class S3Store:
     @property
     def traits(self) -> Traits:
         return Traits(
-            keeps_attributes=True, chooses_names=False, lists=True, decides=True, shows_many=True
+            keeps_attributes=True,
+            chooses_names=False,
+            lists=True,
+            decides=True,
+            replaces_whole=True,
+            shows_many=True,
         )
 
     @property
