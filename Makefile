@@ -50,7 +50,7 @@ format: $(READY) ## let ruff format and fix
 
 faults: $(READY) ## every fault on real processes; writes the table of docs/guarantees.md (15 minutes)
 	@rm -f build/faults.jsonl && mkdir -p build
-	-@FAULTS=all FAULT_REPORTS=$(CURDIR)/build/faults.jsonl $(BIN)/python -m pytest tests/faults $(ARGS)
+	-@FAULTS=all FAULT_REPORTS=$(CURDIR)/build/faults.jsonl $(BIN)/python -m pytest -n 2 tests/faults $(ARGS)
 	@PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.faults.table build/faults.jsonl docs/guarantees.md
 
 powerloss: $(READY) ## cut the power at every place, take out every fsync; writes docs/guarantees.md (15 minutes)

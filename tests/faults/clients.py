@@ -96,12 +96,14 @@ class Client:
         weights = [40, 12, 30, 8, 6 if self.lists and self.face.kind == "s3" else 0]
         await self.chance.choices(does, weights)[0](key)
 
-    async def put(self, key: str) -> None:
+    async def put(self, key: str, size: int | None = None) -> bytes:
+        """Write so many bytes, or as many as come; which ones."""
         low, high, _ = self.chance.choices(SIZES, [weight for *_, weight in SIZES])[0]
-        content = self.chance.randbytes(self.chance.randint(low, high))
+        content = self.chance.randbytes(self.chance.randint(low, high) if size is None else size)
         version = Version.of(content)
         self.books.versions[hashlib.md5(content).hexdigest()] = version
         await self._ask(Action.PUT, "PUT", key, version=version, data=content)
+        return content
 
     async def delete(self, key: str) -> None:
         await self._ask(Action.DELETE, "DELETE", key)

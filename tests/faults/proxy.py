@@ -195,7 +195,9 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     async def open(self) -> None:
-        """Listen, on the port of before if there was one."""
+        """Listen, on the port of before if there was one. Nothing happens when it does already."""
+        if self._server is not None:
+            return
         for plug in self._plugs:
             plug.close()
         self._plugs.clear()

@@ -1,11 +1,10 @@
-"""The stage of one scenario: SeaweedFS, the proxy, nobreak and its clients; traffic, fault, proof."""
+"""The stage of one scenario: SeaweedFS, the proxy, nobreak and its clients."""
 
 import asyncio
 import random
 import signal
-import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +12,15 @@ from typing import Any
 
 import aiohttp
 from tests.faults.clients import Books, Client, Face
-from tests.faults.proxy import Fault, Proxy, well
+from tests.faults.proxy import Proxy
+from tests.faults.scenario import DIVERT_AFTER, Scenario
 from tests.faults.scheduler import Lag
 
-from nobreak.demo.processes import NobreakProcess
-from nobreak.demo.proof import held_by
-from nobreak.demo.record import Action, Outcome, Recorder
+from nobreak.demo.processes import NobreakProcess, ServeError
+from nobreak.demo.record import Recorder
 from nobreak.demo.seaweed import SeaweedServer
-from nobreak.demo.truth import Finding, explain
 from nobreak.stores.external.sigv4 import Credentials
 
-DIVERT_AFTER, GRACE = 1.0, 0.5
 SETTINGS = {
     "HEALTH_CHECK_INTERVAL": "1",
     "HEALTH_FAST_INTERVAL": "0.3",
@@ -33,7 +30,9 @@ SETTINGS = {
     "NOBREAK_SETTLE": "3",
     "NOBREAK_MIN_FREE_BYTES": "0",
     "NOBREAK_LANG": "en",
+    "PYTHONFAULTHANDLER": "1",
 }
+STATUS_WITHIN = aiohttp.ClientTimeout(total=5.0)
 SHARED = tuple(f"shared/{number}" for number in range(4))
 
 
@@ -59,9 +58,13 @@ class Stage:
     chance: random.Random
     books: Books
     lag: Lag
+    times: int
+    """How often nobreak is to be hit."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     clients: list[Client] = field(default_factory=list)
     second: NobreakProcess | None = None
+    lost_before: float | None = None
+    """When something was lost that nobody can give back: what was acknowledged later is judged."""
 
     @property
     def data_dir(self) -> Path:
@@ -69,24 +72,42 @@ class Stage:
 
     def hire(self, count: int) -> None:
         """Clients on both faces, on keys that they share and on two of their own."""
-        pair = Credentials(self.seaweed.access_key, self.seaweed.secret_key, "us-east-1")
         for number in range(count):
             kind = ("s3", "files")[number % 2]
-            base = self.nobreak.base if kind == "files" else self.nobreak.s3
-            face = Face(kind, base, self.bucket, pair, self.session)
             keys = (*SHARED, f"own/{number}/a", f"own/{number}/b ç+%")
-            self.clients.append(Client(f"{kind} {number}", face, self.books, self.chance, keys))
+            self.clients.append(self.client(kind, f"{kind} {number}", keys))
+
+    def client(self, kind: str, name: str, keys: tuple[str, ...]) -> Client:
+        pair = Credentials(self.seaweed.access_key, self.seaweed.secret_key, "us-east-1")
+        base = self.nobreak.base if kind == "files" else self.nobreak.s3
+        face = Face(kind, base, self.bucket, pair, self.session)
+        return Client(name, face, self.books, self.chance, keys)
 
     async def status(self) -> dict[str, Any]:
+        url = f"{self.nobreak.base}/api/storage-status"
         try:
-            async with self.session.get(f"{self.nobreak.base}/api/storage-status") as answer:
+            async with self.session.get(url, timeout=STATUS_WITHIN) as answer:
                 return await answer.json()
         except (aiohttp.ClientError, OSError, TimeoutError):
             return {}
 
+    async def until(self, wanted: Any, within: float = 20.0) -> dict[str, Any]:
+        """Wait until the status is as wanted, or it is too late for that."""
+        deadline = time.monotonic() + within
+        status = await self.status()
+        while not wanted(status) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            status = await self.status()
+        return status
+
     async def retry_parked(self) -> None:
         """What an operator does when the cause is mended."""
         await self.nobreak.command("pending", "--retry")
+
+    def ask_where_it_hangs(self) -> None:
+        """A nobreak that runs and does not answer dies, and says in its log where it was."""
+        with suppress(ServeError):
+            self.nobreak.send(signal.SIGABRT)
 
     async def converged(self, within: float) -> float | None:
         """Seconds until mode external and an empty journal; None: not in time."""
@@ -96,61 +117,16 @@ class Stage:
             journal = status.get("journal", {})
             if status.get("current_mode") == "external" and journal.get("entries") == 0:
                 return time.monotonic() - began
+            if not status:
+                self.ask_where_it_hangs()
             if journal.get("parked"):
                 await self.retry_parked()
             await asyncio.sleep(0.1)
         return None
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A fault, its schedule, and what clients have to get.
-
-    `strike` and `lift` do what a fault of the proxy can't. `seconds`: how long it lasts. `judged`:
-    whether waits are (a nobreak that is itself frozen or dead lets its clients wait). `writes`:
-    whether every write must be acknowledged while it lasts.
-    """
-
-    name: str
-    fault: Fault | Callable[[random.Random], Fault] = well
-    strike: Callable[[Stage], Awaitable[object]] | None = None
-    lift: Callable[[Stage], Awaitable[object]] | None = None
-    seconds: float = 5.0
-    clients: int = 6
-    settings: Mapping[str, str] = field(default_factory=dict)
-    writes: bool = True
-    judged: bool = True
-    median: bool = False
-    fast: bool = False
-    within: float = 60.0
-    prepare: Callable[[Path, dict[str, str]], tuple[str, ...]] | None = None
-    forgets: bool = False
-    """The external store loses what it had: only what was written after that can be asked for."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What clients saw, and whether it can be explained."""
-
-    name: str
-    acked: int
-    refused: int
-    denied: int
-    failed: int
-    answered: int
-    reads_503: int
-    cut: int
-    longest: float
-    lag: float
-    converged: float | None
-    findings: tuple[Finding, ...]
-    median_outage: float | None
-    median_local: float | None
-    details: tuple[str, ...]
-
-
 async def second_nobreak(stage: Stage) -> None:
-    """Another process on the same data directory; every second pair of clients goes to it."""
+    """Another process on the same data directory; every third client goes to it."""
     nobreak = stage.nobreak
     second = NobreakProcess(stage.folder / "nobreak", nobreak.external, nobreak.settings)
     await second.start(within=40)
@@ -176,7 +152,18 @@ async def staged(
             books = Books(Recorder(time.monotonic))
             lag = Lag(lambda: nobreak.pid if nobreak.running else None)
             chance = random.Random(seed)
-            stage = Stage(folder, seaweed, bucket, proxy, nobreak, session, chance, books, lag)
+            stage = Stage(
+                folder,
+                seaweed,
+                bucket,
+                proxy,
+                nobreak,
+                session,
+                chance,
+                books,
+                lag,
+                scenario.times,
+            )
             stage.hire(scenario.clients)
             yield stage
         finally:
@@ -186,114 +173,5 @@ async def staged(
             if stage is not None and stage.second is not None:
                 await stage.second.kill()
             await proxy.close()
-
-
-async def play(stage: Stage, scenario: Scenario) -> Report:
-    """Traffic, the fault, its end, the drain; then what SeaweedFS itself holds."""
-    ticking = asyncio.create_task(stage.lag.run())
-    working = [asyncio.create_task(client.run(stage.stop)) for client in stage.clients]
-    await asyncio.sleep(1.0)
-    if scenario.forgets:
-        await _renew(stage)
-    struck = time.monotonic()
-    fault = scenario.fault
-    try:
-        stage.proxy.fault = fault(stage.chance) if getattr(fault, "seeded", False) else fault  # type: ignore[assignment,arg-type]
-        if scenario.strike:
-            await scenario.strike(stage)
-        await asyncio.sleep(max(0.0, struck + scenario.seconds - time.monotonic()))
-    finally:
-        stage.proxy.fault = well
-        if scenario.lift:
-            await scenario.lift(stage)
-    lifted = time.monotonic()
-    await asyncio.sleep(1.0)
-    stage.stop.set()
-    await asyncio.gather(*working)
-    await stage.proxy.landed()
-    converged = await stage.converged(scenario.within)
-    ticking.cancel()
-    median_outage, median_local = (
-        await _medians(stage, struck, lifted) if scenario.median else (None, None)
-    )
-    behind = stage.seaweed
-    held = await held_by(_Bucket(behind, stage.bucket))
-    operations = stage.books.recorder.operations()
-    if scenario.forgets:
-        operations = [op for op in operations if op.key.startswith("after/")]
-        held = {key: version for key, version in held.items() if key.startswith("after/")}
-    findings = explain(operations, held)
-    took = None if converged is None else converged + time.monotonic() * 0
-    return _report(stage, scenario, struck, lifted, took, findings, median_outage, median_local)
-
-
-async def _renew(stage: Stage) -> None:
-    """From here on, clients work on new keys."""
-    for client in stage.clients:
-        client.keys = tuple(f"after/{key}" for key in client.keys)
-        client.lists = False
-
-
-class _Bucket:
-    """The server, with the scenario's bucket as its first."""
-
-    def __init__(self, server: SeaweedServer, bucket: str) -> None:
-        self.endpoint, self.region = server.endpoint, server.region
-        self.access_key, self.secret_key = server.access_key, server.secret_key
-        self.buckets = (bucket,)
-
-
-async def _medians(stage: Stage, struck: float, lifted: float) -> tuple[float, float]:
-    """The median PUT after the first second of the outage, and in a mode local that was chosen."""
-    outage = [w.seconds for w in stage.books.waits if _put(w) and struck + 1 < w.began < lifted]
-    await stage.nobreak.command("mode", "local")
-    began = time.monotonic()
-    stop = asyncio.Event()
-    working = [asyncio.create_task(client.run(stop)) for client in stage.clients]
-    await asyncio.sleep(3.0)
-    stop.set()
-    await asyncio.gather(*working)
-    local = [w.seconds for w in stage.books.waits if _put(w) and w.began > began + 0.3]
-    await stage.nobreak.command("mode", "auto")
-    await stage.converged(60)
-    return statistics.median(outage), statistics.median(local)
-
-
-def _put(wait: Any) -> bool:
-    return wait.action is Action.PUT and wait.outcome is Outcome.DONE
-
-
-def _report(stage, scenario, struck, lifted, converged, findings, outage, local) -> Report:
-    operations = stage.books.recorder.returned
-    writes = [op.outcome for op in operations if op.action.writes]
-    reads = [op.outcome for op in operations if not op.action.writes]
-    # Only what the fault, or its aftermath, could have touched.
-    spans = [(w, stage.lag.between(w.began, w.began + w.seconds)) for w in stage.books.waits]
-    own = [max(0.0, w.seconds - lag) for w, lag in spans]
-    worst = max(range(len(own)), key=own.__getitem__)
-    bad = [op for op in operations if op.outcome in {Outcome.FAILED, Outcome.DENIED}]
-    bad += [op for op in operations if op.action.writes and op.outcome is Outcome.REFUSED]
-    slow = [
-        f"{w} lag {lag:.2f}"
-        for (w, lag), s in zip(spans, own, strict=True)
-        if s > DIVERT_AFTER + GRACE
-    ]
-    return Report(
-        name=scenario.name,
-        acked=writes.count(Outcome.DONE),
-        refused=writes.count(Outcome.REFUSED),
-        denied=writes.count(Outcome.DENIED),
-        failed=writes.count(Outcome.FAILED) + reads.count(Outcome.FAILED),
-        answered=reads.count(Outcome.DONE),
-        reads_503=reads.count(Outcome.REFUSED) + reads.count(Outcome.DENIED),
-        cut=reads.count(Outcome.CUT),
-        longest=own[worst],
-        lag=spans[worst][1],
-        converged=converged,
-        findings=tuple(findings),
-        median_outage=outage,
-        median_local=local,
-        details=tuple(
-            [f"{op} {op.detail[:160]} (+{op.started - struck:.1f} s)" for op in bad[:6]] + slow[:6]
-        ),
-    )
+            if scenario.cleanup:
+                scenario.cleanup(folder)

@@ -6,7 +6,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.faults.stage import Report
+from tests.faults.scenario import Report, Scenario
+from tests.faults.scenarios import ALL
 
 HEADINGS = (
     "fault",
@@ -18,6 +19,7 @@ HEADINGS = (
     "reads 503",
     "cut short",
     "longest wait",
+    "median PUT (in mode local)",
     "converged after",
     "violations",
 )
@@ -34,8 +36,10 @@ def note(report: Report) -> None:
 
 
 def table(reports: list[dict]) -> str:
-    """The reports as Markdown, in the order in which they were played."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(_row, reports)]
+    """The last report of each scenario as Markdown, in the order of `ALL`."""
+    by_name = {report["name"]: report for report in reports}
+    played = [_row(by_name[each.name]) if each.name in by_name else _missing(each) for each in ALL]
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *played]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -45,21 +49,21 @@ def _row(report: dict) -> tuple[str, ...]:
         report["name"],
         *(str(report[name]) for name in ("acked", "refused", "denied", "failed")),
         *(str(report[name]) for name in ("answered", "reads_503", "cut")),
-        f"{report['longest']:.2f} s",
+        f"{report['longest']:.2f} s" + ("" if report["judged"] else "*"),
+        _median(report),
         "never" if took is None else f"{took:.1f} s",
         str(len(report["findings"])),
     )
 
 
-def _medians(reports: list[dict]) -> str:
-    for report in reports:
-        if report["median_outage"] is not None:
-            outage, local = 1000 * report["median_outage"], 1000 * report["median_local"]
-            return (
-                f"After the first second of an outage ({report['name']}) the median PUT took "
-                f"{outage:.1f} ms; in a mode local that was chosen, in the same run, {local:.1f} ms."
-            )
-    return ""
+def _median(report: dict) -> str:
+    if report["median_outage"] is None:
+        return ""
+    return f"{1000 * report['median_outage']:.1f} ms ({1000 * report['median_local']:.1f} ms)"
+
+
+def _missing(scenario: Scenario) -> tuple[str, ...]:
+    return (scenario.name, "not played", *[""] * (len(HEADINGS) - 2))
 
 
 def main() -> None:
@@ -68,7 +72,7 @@ def main() -> None:
     page = Path(sys.argv[2])
     before, _, rest = page.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    content = f"{BEGIN}\n{table(reports)}\n\n{_medians(reports)}\n{END}"
+    content = f"{BEGIN}\n{table(reports)}\n{END}"
     page.write_text(before + content + after, "utf-8")
 
 
