@@ -47,6 +47,9 @@ class Reader:
         """All bytes. Raises what aiohttp does when the answer ends early."""
         return self._taken + await self._answer.read()
 
+    def hang_up(self) -> None:
+        self._answer.close()
+
 
 @dataclass
 class Pair:
@@ -103,6 +106,7 @@ async def test_who_reads_an_object_in_parts_reads_it_to_its_end_whatever_leaves_
         uploads[key] = await Sent(pair.shop(process), key, pieces).begin()
         await uploads[key].finish()
     readers = {key: await pair.readers(key) for key in uploads}
+    gone_soon = await pair.readers("kept")
     await pair.shop(pair.processes[0]).call("put_object", Key="overwritten", Body=b"newer")
 
     await pair.server.start()
@@ -111,6 +115,8 @@ async def test_who_reads_an_object_in_parts_reads_it_to_its_end_whatever_leaves_
     assert await direct.read("kept") == uploads["kept"].content
     assert await direct.read("overwritten") == b"newer"
     assert len(part_files(pair.data_dir)) == 6
+    for reader in gone_soon:
+        reader.hang_up()
     for key, each in readers.items():
         contents = await asyncio.gather(*(reader.rest() for reader in each))
         assert [content == uploads[key].content for content in contents] == [True, True]

@@ -250,6 +250,16 @@ async def test_a_body_in_segments_is_read_as_one_whole_and_across_them(bodies, s
     assert open_files() == before
 
 
+async def test_a_body_of_many_segments_takes_two_descriptors_while_it_is_read(bodies):
+    """S3 allows ten thousand parts; a process may have a thousand files open."""
+    body, expected = await in_segments(bodies, *[b"x" * 10] * 300)
+    before, most = open_files(), 0
+    async with aclosing(await bodies.open_kept(body, expected)) as reader:
+        async for _chunk in reader.chunks():
+            most = max(most, open_files())
+    assert most - before == 2
+
+
 async def test_a_damaged_segment_is_never_given_and_spoils_no_other(bodies, tmp_path):
     """I2, I7."""
     pieces = [os.urandom(LARGE) for _ in range(3)]
