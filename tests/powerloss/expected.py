@@ -57,12 +57,15 @@ class Expected:
         self._outside: dict[str, str] = {}
         self._outside_buckets: dict[str, str] = {}
         self._under_way: dict[int, str] = {}
+        self._named = False
         self.acked = 0
         """How many operations were acknowledged."""
 
     def follow(self, mark: Mark) -> None:
         """One more thing has happened."""
         match mark.sort:
+            case Sort.OPEN:
+                self._named = mark.what == "names"
             case Sort.SENT:
                 self._under_way[mark.number] = mark.key
             case Sort.LANDED:
@@ -135,11 +138,14 @@ class Expected:
         ]
 
     def _lost_objects(self, found: Found) -> Iterator[str]:
+        # Where the server chooses names, an object that the catalog doesn't know can't be found.
+        outside = found.rows if self._named else self._outside
         for key in self._objects.keys() | found.objects.keys():
             line = self._objects[key]
-            now = found.objects.get(key, self._outside.get(key, ""))
+            now = found.objects.get(key, outside.get(key, ""))
             if now not in line.allowed:
-                place = "the journal" if key in found.objects else "the external store"
+                beyond = "the catalog" if self._named else "the external store"
+                place = "the journal" if key in found.objects else beyond
                 yield f"{key}: {place} has {_said(now)}, not {_said(*line.allowed)}"
 
     def _lost_buckets(self, found: Found) -> Iterator[str]:
@@ -173,12 +179,12 @@ class Expected:
 
     def _wrong_catalog(self, found: Found) -> Iterator[str]:
         """A catalog that is said to be complete answers lists (I2)."""
-        if found.catalog is None:
+        if not found.complete:
             return
         unsure = {key for key, line in self._objects.items() if len(line.allowed) > 1}
         unsure |= set(self._under_way.values()) | found.objects.keys()
-        for key in (found.catalog.keys() | self._outside.keys()) - unsure:
-            ours, theirs = found.catalog.get(key, ""), self._outside.get(key, "").partition(" ")[0]
+        for key in (found.rows.keys() | self._outside.keys()) - unsure:
+            ours, theirs = found.rows.get(key, ""), self._outside.get(key, "").partition(" ")[0]
             if ours != theirs:
                 yield f"{key}: the catalog is called complete and has {_said(ours)}, not {_said(theirs)}"
 

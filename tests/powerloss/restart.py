@@ -42,7 +42,7 @@ class Found:
     """What a restart found. `trouble`: why it did not even start. `marked`: the marker was there.
 
     `crashed`: all keys are in doubt; `doubtful`: these are (I4). `objects`: by key, what the journal holds, as read; empty: deleted. `buckets` likewise. `damaged`:
-    what could not be read. `catalog`: ETags by key, None while it isn't complete.
+    what could not be read. `rows`: ETags by key in the catalog; `complete`: whether it claims to be.
     """
 
     trouble: str = ""
@@ -54,7 +54,8 @@ class Found:
     override: str = ""
     crashed: bool = False
     doubtful: set[str] = field(default_factory=set)
-    catalog: dict[str, str] | None = None
+    rows: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
 
 
 class Restarts:
@@ -176,12 +177,11 @@ async def _read_entry(context: Context, entry: Entry, found: Found) -> None:
 
 
 def _read_catalog(context: Context, found: Found) -> None:
-    if not context.index.is_complete(BUCKET) or not context.index.is_sure(BUCKET, ""):
-        return
-    found.catalog, after = {}, ""
+    index, after = context.index, ""
+    found.complete = index.is_complete(BUCKET) and index.is_sure(BUCKET, "")
     while page := context.catalog.page(BUCKET, "", after, PAGE):
         after = page[-1][0].name.key
-        found.catalog |= {info.name.key: receipt.etag for info, receipt in page}
+        found.rows |= {info.name.key: receipt.etag for info, receipt in page}
 
 
 def _rows(context: Context, sql: str) -> list[tuple[str]]:

@@ -22,6 +22,12 @@ def whole(folder: Path, seed: int) -> list[Event]:
     return read(folder)
 
 
+def named(folder: Path, seed: int) -> list[Event]:
+    """Before a server that chooses names, as the original system's does."""
+    _record(folder, seed, "named", 0)
+    return read(folder)
+
+
 def after_death(folder: Path, seed: int, death: int) -> list[Event]:
     """A first start that is killed before its fsync of that number, and another start after it."""
     _record(folder, seed, "short", death)

@@ -1,15 +1,14 @@
 """Walk through a recording, cut the power at each place in many ways, and start on what is left."""
 
 import asyncio
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.powerloss.cuts import EXTREMES, Cut, Way, cuts, left_by
 from tests.powerloss.disk import Disk
 from tests.powerloss.expected import Expected
+from tests.powerloss.forked import forked
 from tests.powerloss.marks import Sort
 from tests.powerloss.recording import Event, Kind
 from tests.powerloss.restart import Found, Restarts
@@ -128,25 +127,11 @@ class Search:
             self.result.findings.append(Finding(cut, tuple(wrong)))
 
 
-def in_parallel(events: Sequence[Event], chosen: Chosen, jobs: int, *, most: int = 10) -> Result:
+def in_parallel(events: Sequence[Event], chosen: Chosen, jobs: int) -> Result:
     """The same as one search, by several processes, each with a part of the places."""
-    context = multiprocessing.get_context("fork")
     result = Result()
-    searches = [Search(events, chosen, most=most, share=(n, jobs)) for n in range(jobs)]
-    with ProcessPoolExecutor(jobs, context, _inherit, (searches,)) as pool:
-        for each in pool.map(_run_inherited, range(jobs)):
-            result.add(each)
+    shares = [(number, jobs) for number in range(jobs)]
+    for each in forked(lambda share: Search(events, chosen, share=share).run(), shares, jobs):
+        result.add(each)
     result.findings.sort(key=lambda finding: finding.cut.event)
     return result
-
-
-_inherited: list[Search] = []
-"""What the processes of a pool have from their parent: recordings are too large to be sent."""
-
-
-def _inherit(searches: list[Search]) -> None:
-    _inherited[:] = searches
-
-
-def _run_inherited(number: int) -> Result:
-    return _inherited[number].run()

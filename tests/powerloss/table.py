@@ -31,10 +31,12 @@ def states(results: Sequence[tuple[str, Result]]) -> str:
 
 def fsyncs(rows: Sequence[tuple[Without, Without | None]]) -> str:
     """One line for each site."""
-    lines: list[Sequence[str]] = [("fsync of", "calls", "without it", "cut")]
+    lines: list[Sequence[str]] = [
+        ("fsync of", "calls", "needed alone", "without all of them", "cut")
+    ]
     for alone, together in rows:
         lost, cut = _lost(alone, together)
-        lines.append((alone.site.value, str(alone.count), lost, cut))
+        lines.append((alone.site.value, str(alone.count), str(alone.single), lost, cut))
     return table(lines)
 
 

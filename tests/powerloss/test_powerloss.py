@@ -60,6 +60,13 @@ def test_an_answer_of_the_program_leaves_only_when_what_it_says_survives_a_cut(t
     assert take_out(events, Site.BODY_NAME, 1).finding is not None
 
 
+def test_before_a_server_that_chooses_names_these_survive_a_cut(tmp_path):
+    """I1: an object whose name there is lost is lost."""
+    events = runs.named(tmp_path / "run", 1)
+    result = Search(events, lambda event: (Cut(event, Way.NOTHING), Cut(event, Way.NAMES))).run()
+    assert told(result) == []
+
+
 def test_a_start_after_a_death_in_the_middle_of_an_fsync_trusts_nothing_that_it_finds(tmp_path):
     """I1: a folder that was made may not be durable, whoever made it."""
     events = runs.after_death(tmp_path / "run", 1, SHELVES_DEATH)

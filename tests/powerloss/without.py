@@ -1,9 +1,11 @@
 """The fsyncs taken out one by one: what is lost without each, or why nothing is."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from tests.powerloss.recording import Event
+from tests.powerloss.cuts import Cut, Way
+from tests.powerloss.forked import forked
+from tests.powerloss.recording import Event, Kind
 from tests.powerloss.search import Finding, Search, without
 from tests.powerloss.sites import Site, sites
 
@@ -35,7 +37,8 @@ SPEAKS_OF = {Site.MARKER_NAME: "journal.id", Site.RUNNING: "under way"}
 class Without:
     """A site, how many fsyncs it has in the recording, and what is lost without them.
 
-    `others`: taken out as well. `finding` None: nothing, in so many states.
+    `single`: how many of them lose something when they alone are missing. `others`: taken out as
+    well. `finding` None: nothing, in so many cuts.
     """
 
     site: Site
@@ -43,6 +46,7 @@ class Without:
     others: tuple[Site, ...]
     finding: Finding | None
     tried: int
+    single: int = 0
 
 
 def take_out(
@@ -63,16 +67,36 @@ def take_out(
     return Without(site, len(found[site]), tuple(others), None, tried)
 
 
+def _matters(events: Sequence[Event], number: int) -> bool:
+    """Whether something is lost without this one fsync, before the next one of the same thing."""
+    path, end = events[number].path, len(events)
+    again = (n for n in range(number + 1, end) if _syncs(events[n], path))
+    until = next(again, end)
+
+    def in_between(event: int) -> tuple[Cut, ...]:
+        return (Cut(event, Way.NOTHING),) if number <= event <= until else ()
+
+    return bool(
+        Search(events, in_between, frozenset({events[number].ended}), most=1).run().findings
+    )
+
+
+def _syncs(event: Event, path: str) -> bool:
+    return event.kind is Kind.SYNC and event.path == path
+
+
 def all_out(
-    events_of: Callable[[Site], Sequence[Event]], seed: int
-) -> list[tuple[Without, Without | None]]:
+    events_of: Callable[[Site], Sequence[Event]], seed: int, jobs: int
+) -> Iterator[tuple[Without, Without | None]]:
     """Every site, each alone, and with the others that cover it where there are any."""
-    rows = []
-    for site in Site:
+
+    def one(site: Site) -> tuple[Without, Without | None]:
         events = events_of(site)
-        alone = take_out(events, site, seed)
+        single = sum(_matters(events, number) for number in sites(events)[site])
+        alone = replace(take_out(events, site, seed), single=single)
         together = None
         if alone.finding is None and site in COVERED:
             together = take_out(events, site, seed, COVERED[site][0])
-        rows.append((alone, together))
-    return rows
+        return alone, together
+
+    return forked(one, list(Site), jobs)

@@ -16,7 +16,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,7 +31,7 @@ from nobreak.engine.buckets import Buckets
 from nobreak.engine.runtime import Engine
 from nobreak.engine.uploads import Upload
 from nobreak.settings import Settings, load_settings
-from nobreak.stores.external.base import Body
+from nobreak.stores.external.base import Body, Traits
 from nobreak.stores.sqlite import database
 from nobreak.words import Attributes, Fingerprint, ObjectName, Override, Receipt, Segment
 
@@ -82,6 +82,8 @@ class TellingStore(ScriptedStore):
     """The external store; it takes a moment for everything, and marks it."""
 
     marks: Marks = field(default_factory=lambda: Marks(Path(os.devnull)))
+    handles: dict[ObjectName, str] = field(default_factory=dict)
+    """What it called its files, where it chooses their names."""
 
     async def put(self, name: ObjectName, body: Body, attributes: Attributes) -> Receipt:
         number = self._sent(name)
@@ -89,11 +91,16 @@ class TellingStore(ScriptedStore):
         receipt = await super().put(name, body, attributes)
         found = version(*self.objects[name])
         self.marks.write(Mark(Sort.LANDED, number, "put", name.key, found))
+        if self.traits.chooses_names:
+            self.handles[name] = str(number)
+            return replace(receipt, remote=str(number))
         return receipt
 
     async def delete(self, name: ObjectName, *, receipt: Receipt | None) -> None:
         number = self._sent(name)
         await asyncio.sleep(0.004)
+        if receipt is not None and receipt.remote and self.handles.get(name) != receipt.remote:
+            return  # an older file of this object, which nobody asks for any more
         await super().delete(name, receipt=receipt)
         self.marks.write(Mark(Sort.LANDED, number, "delete", name.key))
 
@@ -223,7 +230,8 @@ class World:
             patch.object(database, "CHECKPOINT_PAGES", FEW_PAGES),
             patch.object(drain, "LOOK_EVERY", 0.01),
         ):
-            self.marks.write(Mark(Sort.OPEN))
+            named = self.external.traits.chooses_names
+            self.marks.write(Mark(Sort.OPEN, what="names" if named else ""))
             engine = Engine(self.settings, Told(), leads=leads, reload=lambda: self.settings)
             async with engine:
                 await eventually(lambda: probe.checks > 0 or not leads)
@@ -301,6 +309,23 @@ async def second(world: World) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def named(world: World) -> None:
+    """Before a server that chooses names: where an object is stands in the catalog alone."""
+    async with world.engine() as clients:
+        await clients.put("a", 400)
+        await clients.put("a", 500)
+        await clients.put("b", LARGE)
+        await asyncio.gather(*(clients.put(f"many/{n}", 300) for n in range(4)))
+        await clients.delete("a")
+        await clients.mode(Override.LOCAL)
+        await clients.put("a", 600)
+        await clients.put("b", 700)
+        await clients.delete("many/1")
+        await clients.drained()
+        await clients.put("b", 800)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 async def short(world: World) -> None:
     """A first start with a few writes in an outage, for recordings of many starts."""
     async with world.engine() as clients:
@@ -324,18 +349,20 @@ def dies_at(number: int) -> Callable[[int], None]:
 
 
 def main() -> None:
-    """Arguments: the disk's root, the file for marks, a seed, `whole` or `short`, and when to die."""
+    """Arguments: the disk's root, the file for marks, a seed, what to do, and when to die."""
     root, marks_file, seed, extent, death = sys.argv[1:]
     chance = random.Random(int(seed))
     marks, outside = Marks(Path(marks_file)), Path(marks_file).parent
     world = World(
         settings_for(Path(root) / "var" / "data", outside), marks, chance, TellingStore(marks=marks)
     )
+    if extent == "named":
+        world.external.traits = Traits(keeps_attributes=False, chooses_names=True, lists=False)
 
     def seeded() -> uuid.UUID:
         """In the short one, all bodies come into one folder."""
         number = chance.getrandbits(128)
-        return uuid.UUID(int=number if extent == "whole" else number >> 8 | SHELF << 120)
+        return uuid.UUID(int=number >> 8 | SHELF << 120 if extent == "short" else number)
 
     async def whole() -> None:
         await first(world)
@@ -343,7 +370,9 @@ def main() -> None:
         await second(world)
 
     with patch.object(uuid, "uuid4", seeded), patch.object(os, "fsync", dies_at(int(death))):
-        asyncio.run(whole() if extent == "whole" else short(world))
+        asyncio.run(
+            {"whole": whole, "short": lambda: short(world), "named": lambda: named(world)}[extent]()
+        )
 
 
 if __name__ == "__main__":
