@@ -6,9 +6,11 @@ stand in the way of anything else (I2, I3, I7).
 
 import asyncio
 import shutil
+import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.faults.scenario import OWNER, Scenario
@@ -83,25 +85,37 @@ def _blob(stage: Stage, content: bytes) -> Path:
 
 def bytes_in_the_journal(stage: Stage, content: bytes) -> None:
     """Some bytes of a small body, which lies in the journal's own pages."""
-    journal = _checkpointed(stage)
-    at = journal.read_bytes().index(content[PAGE * 3 : PAGE * 3 + 64])
-    _overwrite(journal, at, 64)
+    with _frozen(stage) as journal:
+        at = journal.read_bytes().index(content[PAGE * 3 : PAGE * 3 + 64])
+        _overwrite(journal, at, 64)
 
 
 def page_of_the_journal(stage: Stage, content: bytes) -> None:
     """A whole page of it, and so what leads to the next."""
-    journal = _checkpointed(stage)
-    at = journal.read_bytes().index(content[PAGE * 3 : PAGE * 3 + 64])
-    _overwrite(journal, at - at % PAGE, PAGE)
+    with _frozen(stage) as journal:
+        at = journal.read_bytes().index(content[PAGE * 3 : PAGE * 3 + 64])
+        _overwrite(journal, at - at % PAGE, PAGE)
 
 
-def _checkpointed(stage: Stage) -> Path:
-    """The journal's file, with all that was committed so far in it."""
+@contextmanager
+def _frozen(stage: Stage) -> Iterator[Path]:
+    """The journal's file, while nobreak is frozen and all that it committed is in that file.
+
+    Else what is still in the log beside it would hide the damage, and heal it.
+    """
     journal = stage.data_dir / "journal.db"
-    connection = sqlite3.connect(journal, timeout=5)
-    connection.execute("PRAGMA wal_checkpoint(FULL)")
-    connection.close()
-    return journal
+    with closing(sqlite3.connect(journal, timeout=0.1)) as connection:
+        while True:
+            stage.nobreak.send(signal.SIGSTOP)
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                break
+            stage.nobreak.send(signal.SIGCONT)  # it was stopped in the middle of a transaction
+            time.sleep(0.02)
+    try:
+        yield journal
+    finally:
+        stage.nobreak.send(signal.SIGCONT)
 
 
 def _overwrite(path: Path, at: int, count: int) -> None:
@@ -112,23 +126,22 @@ def _overwrite(path: Path, at: int, count: int) -> None:
 
 async def entries_pages_damaged(stage: Stage) -> None:
     """The roots of the journal's tables of entries: nothing can be read any more."""
-    stage.lost_before = time.monotonic()
     await asyncio.to_thread(_damage_roots, stage)
+    stage.lost_before = time.monotonic()
 
 
 def _damage_roots(stage: Stage) -> None:
-    journal = _checkpointed(stage)
-    connection = sqlite3.connect(journal)
-    sql = "SELECT rootpage FROM sqlite_schema WHERE name GLOB 'entry*' AND rootpage > 0"
-    roots = [page for (page,) in connection.execute(sql)]
-    connection.close()
-    for page in roots:
-        _overwrite(journal, (page - 1) * PAGE, PAGE)
+    with _frozen(stage) as journal:
+        with closing(sqlite3.connect(journal)) as connection:
+            sql = "SELECT rootpage FROM sqlite_schema WHERE name GLOB 'entry*' AND rootpage > 0"
+            roots = [page for (page,) in connection.execute(sql)]
+        for page in roots:
+            _overwrite(journal, (page - 1) * PAGE, PAGE)
 
 
 async def directory_deleted(stage: Stage) -> None:
-    stage.lost_before = time.monotonic()
     await asyncio.to_thread(shutil.rmtree, stage.data_dir)
+    stage.lost_before = time.monotonic()
 
 
 async def move_aside(stage: Stage) -> None:
