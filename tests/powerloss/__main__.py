@@ -26,6 +26,8 @@ from tests.powerloss.sites import Site, sites
 from tests.powerloss.thorough import answers_of_a_process, given_back
 from tests.powerloss.without import all_out
 
+GIVEN, STARTED = 60, 15
+"""From so many states all is given back; on so many the program is started."""
 SHELVES_DEATH = 13
 """A process that dies before this fsync has made a folder in `blobs/` and not fsynced its name."""
 
@@ -82,7 +84,7 @@ def everything(folder: Path, seed: int, chances: int, jobs: int, page: Path | No
     by_death: dict[int, list[Event]] = {}
     for death in range(1, runs.LAST_DEATH + 1):
         by_death[death] = runs.after_death(folder / f"death-{death}", seed, death)
-        deaths.add(in_parallel(by_death[death], everywhere(1, seed), jobs))
+        deaths.add(in_parallel(by_death[death], everywhere(chances - 1, seed), jobs))
     _say(began, f"{sum(deaths.tried.values())} cuts after {runs.LAST_DEATH} deaths", deaths)
     faces = runs.served(folder / "served", seed)
     served = in_parallel(faces, everywhere(chances, seed), jobs)
@@ -90,7 +92,7 @@ def everything(folder: Path, seed: int, chances: int, jobs: int, page: Path | No
     handles = runs.named(folder / "named", seed)
     named = in_parallel(handles, everywhere(chances, seed), jobs)
     _say(began, f"{sum(named.tried.values())} cuts before a server that chooses names", named)
-    wrong, sampled = asyncio.run(thoroughly(events, seed, given=100, started=20))
+    wrong, sampled = asyncio.run(thoroughly(events, seed, given=GIVEN, started=STARTED))
     print(
         f"{time.monotonic() - began:.0f} s: {sampled} states given back",
         *wrong,
@@ -110,7 +112,7 @@ def everything(folder: Path, seed: int, chances: int, jobs: int, page: Path | No
     ]
     told = (
         f"{table.states(results)}\n\nOf {sampled} of these states all was given back to the external store, and on "
-        f"20 of them the program was started and asked for every object: {len(wrong) or 'nothing'} "
+        f"{STARTED} of them the program was started and asked for every object: {len(wrong) or 'nothing'} "
         f"lost or wrong.\n\n{table.fsyncs(rows)}"
     )
     print(told)
@@ -136,6 +138,8 @@ def main() -> int:
     parser.add_argument("--without", type=lambda name: Site[name], action="append", default=[])
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
+    if given.page is not None and not table.has_place(given.page):
+        parser.error(f"{given.page} has no place for the tables: {table.BEGIN} ... {table.END}")
     if given.cut is not None:
         return again(given.recording, given.cut, given.without)
     return everything(

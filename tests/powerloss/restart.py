@@ -1,14 +1,15 @@
 """Put a state on a real disk, open nobreak's own stores on it, and look at everything that is there."""
 
+import asyncio
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 from unittest.mock import patch
 
 from tests.powerloss.disk import State
@@ -21,8 +22,10 @@ from nobreak.engine.context import Context
 from nobreak.engine.journal_file import MARKER_FILE, journal_damage
 from nobreak.engine.journal_reading import read_here
 from nobreak.errors import CorruptBodyError, NobreakError
+from nobreak.stores.local.disk import Disk, translated
 from nobreak.words import Entry, EntryKind, Fingerprint
 
+T = TypeVar("T")
 DATA = "var/data"
 BODIES = f"{DATA}/blobs/"
 MEMORY = Path("/dev/shm")
@@ -111,7 +114,11 @@ async def look(root: Path) -> Found:
     marker = root / DATA / MARKER_FILE
     marked = marker.exists() and marker.stat().st_size > 0
     try:
-        with patch.object(opening, "open_external", lambda *_: ScriptedStore()):
+        with (
+            patch.object(opening, "open_external", lambda *_: ScriptedStore()),
+            patch.object(Disk, "run", _at_once),
+            patch.object(asyncio, "to_thread", _here),
+        ):
             async with opening.opened(settings, Told()) as context:
                 found = await _read(context)
         found.marked = marked
@@ -121,6 +128,18 @@ async def look(root: Path) -> Found:
     if damage:
         found.damaged.append(f"the journal's file: {damage}")
     return found
+
+
+async def _at_once(_disk: Disk, work: Callable[[], T]) -> T:
+    """`Disk.run` without its threads: one restart has nothing to do meanwhile."""
+    try:
+        return work()
+    except OSError as error:
+        raise translated(error) from error
+
+
+async def _here(work: Callable[..., T], *arguments: Any) -> T:
+    return work(*arguments)
 
 
 async def _read(context: Context) -> Found:

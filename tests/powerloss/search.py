@@ -15,7 +15,7 @@ from tests.powerloss.restart import Found, Restarts
 
 AFTER = 40
 """Where an fsync is missing, what follows it is looked at closely: so many events."""
-LOOKS = 60
+LOOKS = 24
 """How many seeded cuts of each way are tried after the fsyncs of a site, in all, at each distance."""
 
 Chosen = Callable[[int], Iterable[Cut]]
@@ -69,7 +69,7 @@ def without(
     ignored = frozenset(events[number].ended for number in missing)
     yield (lambda event: (Cut(event, Way.NOTHING),)), ignored
     near = {place for number in missing for place in range(number, number + AFTER)}
-    chances = max(2, LOOKS // len(missing))
+    chances = max(1, LOOKS // len(missing))
 
     def closely(event: int) -> Iterable[Cut]:
         return cuts(event, chances, seed) if event in near else ()

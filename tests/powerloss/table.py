@@ -59,9 +59,14 @@ def _told(finding: Finding) -> str:
     return text.replace("|", "/") + (f" (and {more} more)" if more else "")
 
 
+def has_place(page: Path) -> bool:
+    """Whether a page has the markers."""
+    before, _, rest = page.read_text("utf-8").partition(BEGIN)
+    return bool(before) and END in rest
+
+
 def put_into(page: Path, content: str) -> None:
     """Between the markers of a page."""
-    before, found, rest = page.read_text("utf-8").partition(BEGIN)
-    assert found, f"{page} has no {BEGIN}"
+    before, _, rest = page.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n{content}\n{END}{after}", "utf-8")

@@ -4,9 +4,10 @@ This is the quick part; `make powerloss` tries every place of the recordings and
 """
 
 import random
+from pathlib import Path
 
 import pytest
-from tests.powerloss import runs
+from tests.powerloss import runs, table
 from tests.powerloss.__main__ import SHELVES_DEATH, thoroughly
 from tests.powerloss.cuts import EXTREMES, Cut, Way, cuts
 from tests.powerloss.recording import Kind
@@ -85,6 +86,10 @@ def test_something_is_lost_without_the_fsync_of(events, site):
 
 def test_every_fsync_of_a_run_is_one_that_was_thought_about(events):
     assert set(sites(events)) == set(Site)
+
+
+def test_the_page_has_a_place_for_the_tables():
+    assert table.has_place(Path(__file__).parents[2] / "docs" / "guarantees.md")
 
 
 async def test_what_is_left_can_be_given_back_and_the_program_starts_on_it(events):
