@@ -15,6 +15,8 @@ from asyncio import events
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+RESOLUTION = 1e-9
+"""The clock's smallest step (seconds)."""
 MOST_AT_ONCE = 20_000
 """So many steps without any time passing are a loop that never ends."""
 
@@ -87,6 +89,7 @@ class _Jump:
             self._loop.now += timeout
             self._still = 0
         else:
+            self._loop.now += RESOLUTION  # a wait shorter than that would never end
             self._still += 1
             if self._still > MOST_AT_ONCE:
                 raise StuckError("time stands still")
@@ -99,7 +102,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def __init__(self, delay: Callable[[bool], tuple[float, OSError | None]]) -> None:
         super().__init__()
         self.now = 1000.0
-        self._clock_resolution = 1e-9
+        self._clock_resolution = RESOLUTION
         self._selector = _Jump(self)
         self._delay = delay
         self.tasks: list[SimTask] = []
