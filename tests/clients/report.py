@@ -9,7 +9,7 @@ ACTS = ("direct", "before", "during", "after")
 READ_OLD = "get an older object"
 AWAY = "503 SlowDown"
 _KINDS = (
-    (r"SlowDown|SLOW_DOWN|\b503\b|Service Unavailable", AWAY),
+    (r"(?i)slow_?down|\b503\b|service.unavailable|the external store is away", AWAY),
     (r"does not keep the bytes", "501 NotImplemented: the server keeps no body under `x/`"),
     (r"InvalidRequest|Invalid Request", "400 InvalidRequest, of the server"),
     (r"BadDigest", "400 BadDigest, of the server"),

@@ -5,6 +5,12 @@ from tests.clients.report import READ_OLD, Cell, Outcome, Report
 from tests.clients.verdict import faults
 
 AWAY = "ClientError: An error occurred (503) when calling the GetObject operation"
+IN_OTHER_WORDS = (
+    "SlowDown: b/k: the external store is away, and only it has this object",
+    "OSError: [Errno 16] b/k: the external store is away, and only it has this object",
+    "OSError: AWS Error SERVICE_UNAVAILABLE during GetObject operation:",
+    "exit code 15: ERROR: S3 error: 503 (Service Unavailable)",
+)
 
 
 def judged(*cells):
@@ -44,6 +50,11 @@ def test_what_may_be(cell):
 def test_what_may_not_be(cell):
     """I2, I5."""
     assert len(judged(cell)) == 1
+
+
+@pytest.mark.parametrize("words", IN_OTHER_WORDS)
+def test_each_client_has_its_own_words_for_a_503(words):
+    assert judged((READ_OLD, "during", Outcome.FAILED, 1.0, words)) == []
 
 
 @pytest.mark.parametrize(("row", "faulty"), [("key `x/`", 0), ("put", 1)])
