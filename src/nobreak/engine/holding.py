@@ -23,6 +23,11 @@ def held_of(context: Context, name: ObjectName) -> Held:
     return Held.NEW_BUCKET if gone or Buckets(context).is_new(name.bucket) else Held.BUCKET
 
 
+def is_being_written(context: Context, name: ObjectName) -> bool:
+    """Whether a write of this key waits in the journal, or could still land on it."""
+    return context.journal.newest(name) is not None or name in context.doubts
+
+
 def holds_bucket_back(context: Context, bucket: str) -> bool:
     """Whether the bucket has yet to be made or deleted there: only the journal can speak of it."""
     entry = context.journal.newest(ObjectName(bucket, ""))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from nobreak.engine.context import Context
+from nobreak.engine.holding import is_being_written
 from nobreak.engine.looking import look_at, look_whole
 from nobreak.engine.names import is_odd
 from nobreak.engine.reading import as_known, is_same
@@ -112,6 +113,4 @@ def absence_taught(
 
 def _is_quiet(context: Context, name: ObjectName, known: tuple[ObjectInfo, Receipt] | None) -> bool:
     """Whether no write through nobreak explains that the row is not what was read."""
-    if name in context.doubts or context.journal.newest(name) is not None:
-        return False
-    return context.catalog.get(name) == known
+    return not is_being_written(context, name) and context.catalog.get(name) == known

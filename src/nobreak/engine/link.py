@@ -7,8 +7,11 @@ gives the verdict (I5, I8).
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from nobreak.core import routing
+from nobreak.core.routing import Outcome
+from nobreak.engine.attempt import Attempt
 from nobreak.engine.background import Background
 from nobreak.errors import NobreakError, OutageError, OutageKind
 from nobreak.stores.interfaces import Board, Notice
@@ -54,6 +57,15 @@ class Link:
                 self._needed = min(2 * self._needed, MOST_FAILURES)
             self.trust_again()
         return routing.link(notice.mode, trusted=notice.trusted and not self._suspicious)
+
+    async def outcome(self, name: ObjectName, attempt: Attempt[Any], within: float) -> Outcome:
+        """Wait for an attempt, `within` so many seconds, and count what came of it (I5)."""
+        outcome = await attempt.outcome(within=within)
+        if outcome in {Outcome.DONE, Outcome.ANSWERED}:
+            self.answered()
+        else:
+            self.failed(name, attempt.outage)
+        return outcome
 
     def answered(self) -> None:
         """The external store answered live traffic, whatever it said."""

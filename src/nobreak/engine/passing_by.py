@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from nobreak.engine.context import Context
+from nobreak.engine.holding import is_being_written
 from nobreak.errors import UnavailableError
 from nobreak.words import ObjectName
 
@@ -27,7 +28,7 @@ class PassingBy:
         self.settled = False
 
     async def __aenter__(self) -> Self:
-        if any(self._is_busy(name) for name in self._names):
+        if any(is_being_written(self._context, name) for name in self._names):
             raise UnavailableError(PENDING)
         for name in self._names:
             self._context.doubts.begin(name)
@@ -38,9 +39,6 @@ class PassingBy:
             self._end()
         else:
             self._context.background.start(self._end_later())
-
-    def _is_busy(self, name: ObjectName) -> bool:
-        return name in self._context.doubts or self._context.journal.newest(name) is not None
 
     def _end(self) -> None:
         for name in self._names:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
 from nobreak.engine.context import Context
+from nobreak.engine.holding import is_being_written
 from nobreak.errors import ExternalError, NotFoundError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Catalog
@@ -68,8 +69,7 @@ class Returning:
     def _is_quiet(self, name: ObjectName) -> bool:
         """Whether the external store alone has it, and nothing of ours could be changing it."""
         context = self._context
-        waits = context.journal.newest(name) is not None or name in context.doubts
-        return not waits and context.catalog.get(name) is not None
+        return not is_being_written(context, name) and context.catalog.get(name) is not None
 
     async def _is_lost(self, name: ObjectName) -> bool:
         """Whether it is gone, or another version than the one that was confirmed."""

@@ -113,17 +113,12 @@ class Twins:
         self, name: ObjectName, attempt: Attempt[str] | Attempt[SentPart]
     ) -> Outcome:
         """Wait no longer than the divert deadline, and tell the link (I5)."""
-        link = self._context.link
+        context = self._context
         try:
-            outcome = await attempt.outcome(within=self._context.writes.divert_after)
+            return await context.link.outcome(name, attempt, context.writes.divert_after)
         except asyncio.CancelledError:
             await attempt.abandon()
             raise
-        if outcome in {Outcome.DONE, Outcome.ANSWERED}:
-            link.answered()
-        else:
-            link.failed(name, attempt.outage)
-        return outcome
 
     async def _abandon_late(self, name: ObjectName, attempt: Attempt[str]) -> None:
         """An upload that began too late has nobody who knows it."""

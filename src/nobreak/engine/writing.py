@@ -195,17 +195,12 @@ class Writing:
 
     async def _outcome(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> Outcome:
         """Wait for an attempt, no longer than the divert deadline, and tell the link."""
-        link = self._context.link
+        context = self._context
         try:
-            outcome = await attempt.outcome(within=self._context.writes.divert_after)
+            return await context.link.outcome(name, attempt, context.writes.divert_after)
         except asyncio.CancelledError:
             self._late.orphan(name, attempt, spool)
             raise
-        if outcome in {Outcome.DONE, Outcome.ANSWERED}:
-            link.answered()
-        else:
-            link.failed(name, attempt.outage)
-        return outcome
 
     def _seen(self, name: ObjectName) -> "_Seen":
         context = self._context
