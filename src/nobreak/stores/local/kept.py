@@ -74,15 +74,17 @@ class KeptReader:
     async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` to `stop`.
 
-        The whole body is hashed on its way: before its last chunk goes out damaged bytes raise
+        A whole file is hashed on its way: before its last chunk goes out damaged bytes raise
         `CorruptBodyError`, so that nobody takes them for the object. Before a part of a file goes
-        out, all of it is hashed, once: a part looks complete to whoever gets it (I2).
+        out, all of it is hashed, once: a part looks complete to whoever gets it (I2). Bytes that
+        were in the journal's row were hashed when this was opened.
         """
         end = self.size if stop is None else min(stop, self.size)
         whole = start == 0 and end == self.size
         if not whole and start < end and self._descriptor is not None:
             await self._verified.check(self._descriptor, self._fingerprint)
-        digest = hashlib.md5(usedforsecurity=False) if whole else None
+        of_file = whole and self._inline is None
+        digest = hashlib.md5(usedforsecurity=False) if of_file else None
         at, step = start, CHUNK if self.size > AT_ONCE else AT_ONCE
         while at < end:
             chunk = await self._read(at, min(end, at + step), digest)
@@ -102,10 +104,7 @@ class KeptReader:
     async def _read(self, start: int, stop: int, digest: "hashlib._Hash | None") -> bytes:
         """Read, and hash in the thread that reads: the event loop has other things to do."""
         if self._inline is not None:
-            part = self._inline[start:stop]
-            if digest is not None:
-                digest.update(part)
-            return part
+            return self._inline[start:stop]
         descriptor = self._descriptor
         assert descriptor is not None, "open until aclose"  # noqa: S101
 
