@@ -12,6 +12,7 @@ from typing import cast
 from aiohttp.http import HttpProcessingError, HttpResponseParser, RawResponseMessage
 
 from nobreak.errors import BodyMismatchError, OutageError, OutageKind
+from nobreak.stores.external.http_alarm import NEVER, Alarm
 from nobreak.stores.external.http_chunked import ChunkedBody
 from nobreak.stores.external.http_request import Request
 from nobreak.stores.external.http_response import Response
@@ -22,7 +23,6 @@ MAX_HEAD_BYTES = 128 * 1024
 NO_ANSWER = "no answer in time"
 CLOSED = "the server closed the connection"
 FIRST_FINAL, SWITCHED, NO_CONTENT, NOT_MODIFIED = 200, 101, 204, 304
-NEVER = float("inf")
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -59,9 +59,7 @@ class Connection(asyncio.Protocol):
         self._paused: asyncio.Future[None] | None = None
         self._sending: asyncio.Timeout | None = None
         self._deadline = NEVER
-        self._due = NEVER
-        self._look_at = NEVER
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = Alarm(self._loop, self._give_up)
 
     # What the pool asks.
 
@@ -181,12 +179,12 @@ class Connection(asyncio.Protocol):
         """Bytes of a head or of a body; else of something that nobody asked for."""
         response = self._response
         if response is not None:
-            if self._due is not NEVER:
-                self._due = self._loop.time() + self._silence
+            if self._patience.is_set:
+                self._patience.set(self._loop.time() + self._silence)
             self._take_body(response, data)
         elif self._answer is not None and not self._answer.done():
             self._heard = True
-            if self._due is not NEVER:
+            if self._patience.is_set:
                 self._wait_for_server()
             self._take_head(data)
         else:
@@ -250,7 +248,7 @@ class Connection(asyncio.Protocol):
         self._response = response
         answer.set_result(response)
         self._interrupt()
-        self._expect(self._loop.time() + self._silence)
+        self._patience.set(self._loop.time() + self._silence)
         if data or self._left == 0:
             self._take_body(response, data)
 
@@ -283,19 +281,19 @@ class Connection(asyncio.Protocol):
     def _end(self, response: Response) -> None:
         """The answer is whole: the connection is free for the next."""
         self._response = self._request = self._answer = None
-        self._due = NEVER
+        self._patience.clear()
         response.end()
         transport = self._transport
         if transport is None or not self._keep or transport.is_closing():
             self.close()
             return
         self.resume()
-        self._expect(self._loop.time() + KEEP_ALIVE)
+        self._patience.set(self._loop.time() + KEEP_ALIVE)
         self._idle(self)
 
     def pause(self) -> None:
         """Nobody takes what came: read no more, and don't call that silence."""
-        self._due = NEVER
+        self._patience.clear()
         if self._transport is not None and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
@@ -306,7 +304,7 @@ class Connection(asyncio.Protocol):
             self._reading = True
             self._transport.resume_reading()
         if self._response is not None:
-            self._expect(self._loop.time() + self._silence)
+            self._patience.set(self._loop.time() + self._silence)
 
     def drop(self, response: Response) -> None:
         """Nobody wants the rest of this answer."""
@@ -318,8 +316,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """It is closed, by whomever."""
         self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._patience.cancel()
         self.resume_writing()
         response = self._response
         if response is not None and error is None and self._left is None and self._chunked is None:
@@ -331,7 +328,7 @@ class Connection(asyncio.Protocol):
 
     def _let_go(self) -> None:
         self._response = self._request = self._answer = None
-        self._due = NEVER
+        self._patience.clear()
         self.close()
 
     def _break(self, detail: str) -> None:
@@ -343,7 +340,7 @@ class Connection(asyncio.Protocol):
         """The exchange under way has failed: tell whoever waits for it."""
         request, answer, response = self._request, self._answer, self._response
         self._response = self._request = None
-        self._due = NEVER
+        self._patience.clear()
         if response is not None:
             response.fail(response.outage(kind, detail))
         elif answer is not None and not answer.done() and request is not None:
@@ -355,30 +352,10 @@ class Connection(asyncio.Protocol):
         if self._sending is not None and not self._sending.expired():
             self._sending.reschedule(self._loop.time())
 
-    # How long it waits. There is one timer, which seldom fires: it looks again when it does.
-
     def _wait_for_server(self) -> None:
-        self._expect(min(self._loop.time() + self._silence, self._deadline))
+        self._patience.set(min(self._loop.time() + self._silence, self._deadline))
 
-    def _expect(self, due: float) -> None:
-        """From now on this is when our patience ends."""
-        self._due = due
-        if due < self._look_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._arm(due)
-
-    def _arm(self, at: float) -> None:
-        self._look_at = at
-        self._timer = self._loop.call_at(at, self._look)
-
-    def _look(self) -> None:
-        self._timer, self._look_at = None, NEVER
-        if self._due is NEVER:
-            return
-        if self._loop.time() < self._due:
-            self._arm(self._due)
-            return
+    def _give_up(self) -> None:
         self._fail(NO_ANSWER, OutageKind.TIMEOUT)
         self.close()
 

@@ -28,7 +28,7 @@ from nobreak.words import (
     RangeRequest,
 )
 
-OK, PARTIAL, FIRST_REFUSAL, UNSATISFIABLE = 200, 206, 300, 416
+OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
 ABSENT = frozenset({404, 410})
 CHUNK_BYTES = 256 * 1024
 PLAIN = {"Accept-Encoding": "identity"}
@@ -151,7 +151,7 @@ def refused(response: Response, *, in_doubt: bool = False) -> ExternalError:
     A success where another one was due refuses nothing. It is a senseless answer, an
     `OutageError`: so speak load balancers whose server is away.
     """
-    if OK <= response.status < FIRST_REFUSAL:
+    if response.ok:
         return senseless(f"HTTP {response.status} to {response.method}", in_doubt=in_doubt)
     return RefusedError(response.status, response.reason, "")
 
