@@ -1,11 +1,10 @@
 """What the rounds of bench/drain.py found, as tables."""
 
-import re
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from report import PAGE
+from report import write_between
 
 OURS = "nobreak"
 LOADED = "rclone copy, 16 transfers"
@@ -87,7 +86,4 @@ def print_tables(found: Found) -> None:
 
 def write_section(found: Found) -> None:
     """Into docs/benchmarks.md, between its marks."""
-    marked = re.compile(r"(<!-- drain -->).*(<!-- /drain -->)", re.DOTALL)
-    text = "\n".join(tables(found))
-    page = PAGE.read_text()
-    PAGE.write_text(marked.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", page))
+    write_between("drain", tables(found))

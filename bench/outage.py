@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,6 @@ LOOK_EVERY = 0.05
 WITHIN = 180.0
 CONNECTIONS = 16
 LIVE_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """How it went: seconds from the server's return to recovery, from there to an empty journal."""
-
-    to_recovery: float
-    to_empty: float
 
 
 class Outage:

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +76,15 @@ def print_tables(found: Samples) -> None:
 
 def write_page(found: Samples) -> None:
     """Into docs/benchmarks.md, between its marks, and docs/benchmarks.svg beside it."""
-    text = "\n".join(tables(found))
-    page = PAGE.read_text()
-    marked = re.compile(r"(<!-- figures -->).*(<!-- /figures -->)", re.DOTALL)
-    PAGE.write_text(marked.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", page))
+    write_between("figures", tables(found))
     PLOT.write_text(drawing(found))
+
+
+def write_between(name: str, lines: Iterable[str]) -> None:
+    """Into docs/benchmarks.md, between the marks of that name."""
+    text = "\n".join(lines)
+    marked = re.compile(rf"(<!-- {name} -->).*(<!-- /{name} -->)", re.DOTALL)
+    PAGE.write_text(marked.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", PAGE.read_text()))
 
 
 def drawing(found: Samples) -> str:
