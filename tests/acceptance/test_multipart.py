@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from itertools import combinations_with_replacement
 from typing import Any
 
 import pytest
 from tests.support.multipart import (
     MIB,
+    PHASES,
+    Orderings,
     Sent,
     checked,
     md5,
@@ -20,29 +21,17 @@ from tests.support.outage import BUCKET
 
 from nobreak.stores.external.s3_uploads import S3Uploads
 
-PHASES = ("before", "during", "after")
-
 
 async def test_an_upload_survives_an_outage_wherever_it_comes(outage):
     """I1, I2, I3: begun, continued and completed before, during or after, in any combination."""
-    plans = list(combinations_with_replacement(PHASES, 4))
-    sent = {plan: Sent(outage.front, "/".join(plan)) for plan in plans}
-
-    async def run(phase: str) -> None:
-        for plan, upload in sent.items():
-            for step, when in enumerate(plan):
-                if when == phase:
-                    await upload.step(step)
-            if plan[3] == phase:
-                await checked(outage.front, upload)
-
-    await run("before")
+    orderings = Orderings(outage.front)
+    await orderings.play("before")
     await outage.begin()
-    await run("during")
+    await orderings.play("during")
     await outage.end()
-    await run("after")
+    await orderings.play("after")
     await eventually(outage.is_over, within=30)
-    for upload in sent.values():
+    for upload in orderings.uploads:
         await checked(outage.direct, upload)
     await eventually(lambda: nothing_is_open(outage.direct), within=30)
     assert part_files(outage.nobreak.settings.local.data_dir) == []

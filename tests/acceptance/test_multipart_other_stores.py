@@ -3,20 +3,18 @@ form-upload server (issue 3, item 3). A real `nobreak serve`, real servers, boto
 
 import hashlib
 from collections.abc import AsyncIterator
-from itertools import combinations_with_replacement
 from pathlib import Path
 
 import pytest
 from tests.support.children import Child, nginx_webdav, rclone_webdav, upload_server
 from tests.support.cli import Cli, upload_settings
-from tests.support.multipart import Sent, checked, part_files
+from tests.support.multipart import Orderings, checked, part_files
 from tests.support.net import eventually, free_port, listening
 from tests.support.outage import BUCKET, Shop
 
 from nobreak.stores.external.sigv4 import Credentials
 
 USER = Credentials("user", "secret", "us-east-1")
-PHASES = ("before", "during", "after")
 SERVERS = {"rclone": rclone_webdav, "nginx": nginx_webdav, "form upload": upload_server}
 
 
@@ -57,31 +55,22 @@ async def test_parts_that_came_before_during_and_after_an_outage_are_one_object_
 ):
     """I1, I2, I3: in any combination; the bytes, and the ETag that the client was given."""
     front = Shop(f"http://{cli.settings['NOBREAK_S3_LISTEN']}", USER, retries={"max_attempts": 0})
-    plans = list(combinations_with_replacement(PHASES, 4))
-    sent = {plan: Sent(front, "/".join(plan)) for plan in plans}
-
-    async def run(phase: str) -> None:
-        for plan, upload in sent.items():
-            for step, when in enumerate(plan):
-                if when == phase:
-                    await upload.step(step)
-            if plan[3] == phase:
-                await checked(front, upload)
+    orderings = Orderings(front)
 
     async def is_over() -> bool:
         status = await cli.run("status", "--json")
         return '"entries": 0' in status.out and '"current_mode": "external"' in status.out
 
-    await run("before")
+    await orderings.play("before")
     await external.kill()
-    await run("during")
+    await orderings.play("during")
     await external.start()
     await eventually(is_over, within=60)
-    await run("after")
+    await orderings.play("after")
     await eventually(is_over, within=60)
-    for upload in sent.values():
+    for upload in orderings.uploads:
         await checked(front, upload)
     kept = [path.read_bytes() for path in external.files.rglob("*") if path.is_file()]
     found = sorted(hashlib.md5(content).hexdigest() for content in kept)
-    assert found == sorted(hashlib.md5(each.content).hexdigest() for each in sent.values())
+    assert found == sorted(hashlib.md5(each.content).hexdigest() for each in orderings.uploads)
     assert part_files(cli.data) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.support.machine import SETTINGS
 from tests.support.multipart import MIB, Sent, part_files
 from tests.support.net import eventually
 from tests.support.outage import BUCKET, Shop
@@ -17,14 +18,6 @@ from tests.support.status import status_is
 from nobreak.demo.processes import NobreakProcess
 from nobreak.demo.seaweed import SeaweedServer
 
-SETTINGS = {
-    "HEALTH_CHECK_INTERVAL": "0.5",
-    "HEALTH_FAST_INTERVAL": "0.2",
-    "HEALTH_CHECK_TIMEOUT": "2",
-    "HEALTH_HOLD_DOWN": "0",
-    "NOBREAK_SETTLE": "1",
-    "NOBREAK_LANG": "en",
-}
 PIECE = 12 * MIB
 """More than the buffers between the two sides take: the later parts are not opened yet."""
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.clients.report import Report
+from tests.support.pages import put_into
 
 _KEY = pytest.StashKey[Report]()
 WRITE_TO = "NOBREAK_CLIENTS_TABLE"
 """The file whose part between the marks is replaced by the table of this run."""
-BEGIN, END = "<!-- clients -->", "<!-- /clients -->"
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,4 @@ def pytest_terminal_summary(
     terminalreporter.write_line(report.markdown())
     place = os.environ.get(WRITE_TO)
     if place:
-        page = Path(place)
-        head, _, rest = page.read_text().partition(BEGIN)
-        tail = rest.partition(END)[2]
-        page.write_text(f"{head}{BEGIN}\n{report.markdown()}\n{END}{tail}")
+        put_into(Path(place), "clients", report.markdown())

@@ -88,13 +88,18 @@ async def listen(stage: Stage) -> None:
     await stage.proxy.open()
 
 
+async def _begin(stage: Stage, *, outage: bool) -> None:
+    """Two seconds into an outage, or while all is well."""
+    if outage:
+        await stage.proxy.refuse()
+        await asyncio.sleep(2)
+
+
 def disk(fault: str, *, outage: bool):
     """The disk fails, two seconds into an outage or while all is well."""
 
     async def strike(stage: Stage) -> None:
-        if outage:
-            await stage.proxy.refuse()
-            await asyncio.sleep(2)
+        await _begin(stage, outage=outage)
         say(stage, fault)
 
     async def lift(stage: Stage) -> None:
@@ -114,9 +119,7 @@ def clock(jump: str, *, outage: bool = True):
     """The clock jumps, in the middle of an outage or while all is well, and stays there to the end."""
 
     async def strike(stage: Stage) -> None:
-        if outage:
-            await stage.proxy.refuse()
-            await asyncio.sleep(2)
+        await _begin(stage, outage=outage)
         say(stage, jump)
         await asyncio.sleep(2)
 
@@ -150,9 +153,7 @@ def fill(*, outage: bool):
     """A real disk, full to the last byte."""
 
     async def strike(stage: Stage) -> None:
-        if outage:
-            await stage.proxy.refuse()
-            await asyncio.sleep(2)
+        await _begin(stage, outage=outage)
         await asyncio.to_thread(_fill, stage.data_dir / "filler")
 
     async def lift(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.faults.scenario import Report, Scenario
 from tests.faults.scenarios import ALL
+from tests.support.pages import put_into
 
 HEADINGS = (
     "fault",
@@ -23,7 +24,6 @@ HEADINGS = (
     "converged after",
     "violations",
 )
-BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 
 
 def note(report: Report) -> None:
@@ -69,11 +69,7 @@ def _missing(scenario: Scenario) -> tuple[str, ...]:
 def main() -> None:
     """Put the table of the reports in argv[1] between the markers of argv[2]."""
     reports = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
-    page = Path(sys.argv[2])
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    content = f"{BEGIN}\n{table(reports)}\n{END}"
-    page.write_text(before + content + after, "utf-8")
+    put_into(Path(sys.argv[2]), "faults", table(reports))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from tests.support.children import Child, upload_server
 from tests.support.net import eventually
 from tests.support.reports import Told
-from tests.support.scripted import ScriptedProbe, ScriptedStore
+from tests.support.scripted import SETTINGS, ScriptedProbe, ScriptedStore
 
 from nobreak.engine import leading, opening, runtime
 from nobreak.engine.runtime import Engine
@@ -19,12 +19,7 @@ from nobreak.settings import Settings, load_settings
 from nobreak.words import ObjectName
 
 QUICK = {
-    "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:1",
-    "EXTERNAL_STORAGE_ACCESS_KEY": "key",
-    "EXTERNAL_STORAGE_SECRET_KEY": "secret",
-    "HEALTH_CHECK_INTERVAL": "0.3",
-    "HEALTH_FAST_INTERVAL": "0.05",
-    "HEALTH_HOLD_DOWN": "0",
+    **SETTINGS,
     "NOBREAK_DIVERT_AFTER": "0.3",
     "NOBREAK_SETTLE": "0.5",
 }

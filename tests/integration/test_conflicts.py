@@ -173,6 +173,16 @@ async def test_a_copy_is_tried_again_under_the_same_name(shared):
     assert conflicts(rig) == [EventKind.CONFLICT_KEPT_BOTH]
 
 
+async def lands_late(rig):
+    """A put that was given up lands after a newer one was kept here: nobody else's change."""
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"newest")
+    rig.external.zombies[0].land()
+    await drained(rig)
+    assert (keys(rig), rig.outside("k")) == (["k"], b"newest")
+    assert conflicts(rig) == []
+
+
 @pytest.mark.parametrize("choice", ["keep-both", "theirs"])
 async def test_a_late_request_of_our_own_is_nobody_elses_change(shared, choice):
     """I1, I4: else a version of ours would be dropped for an older one, or be copied as theirs."""
@@ -180,12 +190,7 @@ async def test_a_late_request_of_our_own_is_nobody_elses_change(shared, choice):
     await rig.engine.choose(Override.EXTERNAL, "test")
     rig.external.plan.append(lambda _operation: "become a zombie")
     await rig.store.put(rig.name("k"), b"given up")
-    await local(rig)
-    await rig.store.put(rig.name("k"), b"newest")
-    rig.external.zombies[0].land()
-    await drained(rig)
-    assert (keys(rig), rig.outside("k")) == (["k"], b"newest")
-    assert conflicts(rig) == []
+    await lands_late(rig)
 
 
 async def test_however_many_versions_came_after_it(shared):
@@ -197,12 +202,7 @@ async def test_however_many_versions_came_after_it(shared):
     await rig.drained()
     for number in range(30):
         await rig.store.put(rig.name("k"), b"%d" % number)
-    await local(rig)
-    await rig.store.put(rig.name("k"), b"newest")
-    rig.external.zombies[0].land()
-    await drained(rig)
-    assert (keys(rig), rig.outside("k")) == (["k"], b"newest")
-    assert conflicts(rig) == []
+    await lands_late(rig)
 
 
 async def test_a_late_delete_of_our_own_is_nobody_elses_change(shared):

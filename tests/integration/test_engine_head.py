@@ -48,6 +48,16 @@ def lacking(rig):
     return sum(row.partial for row in rig.engine.indexing.buckets())
 
 
+async def others_write_what_is_then_read(rig):
+    """Past nobreak, of a bucket that is wholly known: one object is changed, and one is new."""
+    await rig.engine.indexing.scan("b")
+    await rig.engine.indexing.learn("b")
+    rig.external.objects[rig.name("old")] = (b"changed", OTHER)
+    rig.external.objects[rig.name("new")] = (b"x", OTHER)
+    for key in ("old", "new"):
+        await rig.store.read(rig.name(key))
+
+
 def heads(rig):
     return rig.external.count("head")
 
@@ -120,12 +130,7 @@ async def test_a_read_teaches(old, idle_leader, read):
 async def test_what_others_changed_is_known_once_it_was_read(old):
     """I2: who was told of a newer version may not be told of the older one later."""
     rig = old
-    await rig.engine.indexing.scan("b")
-    await rig.engine.indexing.learn("b")
-    rig.external.objects[rig.name("old")] = (b"changed", OTHER)
-    rig.external.objects[rig.name("new")] = (b"x", OTHER)
-    for key in ("old", "new"):
-        await rig.store.read(rig.name(key))
+    await others_write_what_is_then_read(rig)
     index = rig.engine._opened.index
     await eventually(lambda: index.is_sure("b", "") and lacking(rig) == 0)
     await eventually(lambda: rig.engine.indexing.buckets()[0].objects == 2)
@@ -142,12 +147,8 @@ async def test_what_others_changed_is_known_once_it_was_read(old):
 
 async def test_until_somebody_looked_what_was_read_makes_the_row_unsure(old, idle_leader):
     rig = old
-    await rig.engine.indexing.scan("b")
-    await rig.engine.indexing.learn("b")
-    rig.external.objects[rig.name("old")] = (b"changed", OTHER)
-    rig.external.objects[rig.name("new")] = (b"x", OTHER)
+    await others_write_what_is_then_read(rig)
     for key in ("old", "new"):
-        await rig.store.read(rig.name(key))
         await eventually(lambda key=key: not rig.engine._opened.index.is_sure("b", key))
     await local(rig)
     for key in ("old", "new"):

@@ -25,6 +25,7 @@ from tests.powerloss.search import Result, Search, at, everywhere, in_parallel
 from tests.powerloss.sites import Site, sites
 from tests.powerloss.thorough import answers_of_a_process, given_back
 from tests.powerloss.without import all_out
+from tests.support.pages import has_place, marks, put_into
 
 GIVEN, STARTED = 60, 15
 """From so many states all is given back; on so many the program is started."""
@@ -117,7 +118,7 @@ def everything(folder: Path, seed: int, chances: int, jobs: int, page: Path | No
     )
     print(told)
     if page is not None:
-        table.put_into(page, told)
+        put_into(page, table.PLACE, told)
     unexplained = "not explained" in told or any(t and not t.finding for _, t in rows)
     lost = any(result.findings for _, result in results)
     return bool(lost or wrong or unexplained)
@@ -138,8 +139,9 @@ def main() -> int:
     parser.add_argument("--without", type=lambda name: Site[name], action="append", default=[])
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
-    if given.page is not None and not table.has_place(given.page):
-        parser.error(f"{given.page} has no place for the tables: {table.BEGIN} ... {table.END}")
+    if given.page is not None and not has_place(given.page, table.PLACE):
+        begin, end = marks(table.PLACE)
+        parser.error(f"{given.page} has no place for the tables: {begin} ... {end}")
     if given.cut is not None:
         return again(given.recording, given.cut, given.without)
     return everything(

@@ -1,13 +1,13 @@
 """The tables of docs/guarantees.md."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from tests.powerloss.cuts import Way
 from tests.powerloss.search import Finding, Result
 from tests.powerloss.without import COVERED, NEEDLESS, Without
 
-BEGIN, END = "<!-- power loss -->", "<!-- /power loss -->"
+PLACE = "power loss"
+"""The name of their part of the page."""
 
 
 def table(lines: Iterable[Sequence[str]]) -> str:
@@ -57,16 +57,3 @@ def _told(finding: Finding) -> str:
     text = finding.wrong[0].partition("; stop nobreak")[0]
     more = len(finding.wrong) - 1
     return text.replace("|", "/") + (f" (and {more} more)" if more else "")
-
-
-def has_place(page: Path) -> bool:
-    """Whether a page has the markers."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    return bool(before) and END in rest
-
-
-def put_into(page: Path, content: str) -> None:
-    """Between the markers of a page."""
-    before, _, rest = page.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{content}\n{END}{after}", "utf-8")

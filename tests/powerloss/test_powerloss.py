@@ -14,6 +14,7 @@ from tests.powerloss.recording import Kind
 from tests.powerloss.search import Search
 from tests.powerloss.sites import Site, sites
 from tests.powerloss.without import COVERED, NEEDLESS, take_out
+from tests.support.pages import has_place
 
 pytestmark = pytest.mark.timeout(300)
 QUICKLY_FOUND = [
@@ -89,7 +90,7 @@ def test_every_fsync_of_a_run_is_one_that_was_thought_about(events):
 
 
 def test_the_page_has_a_place_for_the_tables():
-    assert table.has_place(Path(__file__).parents[2] / "docs" / "guarantees.md")
+    assert has_place(Path(__file__).parents[2] / "docs" / "guarantees.md", table.PLACE)
 
 
 async def test_what_is_left_can_be_given_back_and_the_program_starts_on_it(events):

@@ -24,7 +24,7 @@ from unittest.mock import patch
 from tests.powerloss.marks import Mark, Marks, Sort
 from tests.support.net import eventually
 from tests.support.reports import Told
-from tests.support.scripted import ScriptedProbe, ScriptedStore
+from tests.support.scripted import SETTINGS, ScriptedProbe, ScriptedStore
 
 from nobreak.engine import drain, leading, opening, runtime
 from nobreak.engine.buckets import Buckets
@@ -41,12 +41,7 @@ FEW_PAGES = 60
 LARGE = 270_000
 """A body that becomes a file (bytes)."""
 QUICK = {
-    "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:1",
-    "EXTERNAL_STORAGE_ACCESS_KEY": "key",
-    "EXTERNAL_STORAGE_SECRET_KEY": "secret",
-    "HEALTH_CHECK_INTERVAL": "0.3",
-    "HEALTH_FAST_INTERVAL": "0.05",
-    "HEALTH_HOLD_DOWN": "0",
+    **SETTINGS,
     "NOBREAK_DIVERT_AFTER": "5",
     "NOBREAK_SETTLE": "0.2",
     "NOBREAK_BUCKET": BUCKET,

@@ -22,9 +22,9 @@ SETTINGS = {
     "HEALTH_CHECK_TIMEOUT": "2",
     "HEALTH_HOLD_DOWN": "0",
     "NOBREAK_SETTLE": "1",
-    "NOBREAK_DIVERT_AFTER": "3",
     "NOBREAK_LANG": "en",
 }
+PATIENT = {"NOBREAK_DIVERT_AFTER": "3"}
 LEASE = 300
 """How long an upload that the drain began is its own, also after its death (seconds)."""
 
@@ -80,7 +80,7 @@ class Machine:
 async def running_machine(tmp_path: Path, **more: str) -> AsyncIterator[Machine]:
     """All of it, in mode external; `more` settings."""
     server = SeaweedServer(tmp_path / "seaweedfs", buckets=(BUCKET,))
-    nobreak = NobreakProcess(tmp_path / "nobreak", server, {**SETTINGS, **more})
+    nobreak = NobreakProcess(tmp_path / "nobreak", server, {**SETTINGS, **PATIENT, **more})
     machine = Machine(server, nobreak, tmp_path / "nobreak" / "data")
     try:
         await server.start()

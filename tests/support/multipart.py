@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
 from tests.support.outage import Shop
 
 MIB = 1024 * 1024
+PHASES = ("before", "during", "after")
 
 
 def md5(content: bytes) -> str:
@@ -96,3 +99,26 @@ async def checked(shop: Shop, upload: Sent) -> None:
     assert answer["ETag"] == upload.etag
     across = await shop.read(upload.key, Range=f"bytes={5 * MIB - 5}-{5 * MIB + 4}")
     assert across == upload.content[5 * MIB - 5 : 5 * MIB + 5]
+
+
+class Orderings:
+    """An upload for each way in which its four steps can come before, during and after an outage."""
+
+    def __init__(self, shop: Shop) -> None:
+        plans = combinations_with_replacement(PHASES, 4)
+        self._shop = shop
+        self._sent = {plan: Sent(shop, "/".join(plan)) for plan in plans}
+
+    @property
+    def uploads(self) -> Sequence[Sent]:
+        """All of them."""
+        return list(self._sent.values())
+
+    async def play(self, phase: str) -> None:
+        """Take the steps of this phase; what is complete by then is read."""
+        for plan, upload in self._sent.items():
+            for step, when in enumerate(plan):
+                if when == phase:
+                    await upload.step(step)
+            if plan[3] == phase:
+                await checked(self._shop, upload)

@@ -26,6 +26,15 @@ from nobreak.words import (
 
 WRITTEN = datetime(2026, 1, 2, tzinfo=UTC)
 """When all of its objects were written."""
+SETTINGS = {
+    "EXTERNAL_STORAGE_URL": "s3+http://127.0.0.1:1",
+    "EXTERNAL_STORAGE_ACCESS_KEY": "key",
+    "EXTERNAL_STORAGE_SECRET_KEY": "secret",
+    "HEALTH_CHECK_INTERVAL": "0.3",
+    "HEALTH_FAST_INTERVAL": "0.05",
+    "HEALTH_HOLD_DOWN": "0",
+}
+"""Those of an engine before one of them: what it is told of a server is not used."""
 Behaviour = Callable[[str], object]
 
 
