@@ -1,11 +1,14 @@
 """A server that returns without what it had confirmed: it is said, and no list is made from it (I2, I7)."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from tests.support.net import eventually
-from tests.support.scripted import connection_refused
+from tests.support.scripted import connection_refused, server_error
 
+from nobreak.engine import returning
+from nobreak.errors import RefusedError
 from nobreak.reporting.events import EventKind
 from nobreak.words import Attributes, ObjectName
 
@@ -108,23 +111,49 @@ async def test_after_a_start_in_the_outage_the_catalog_says_what_to_look_at(star
     assert told(second)[0]["lost"] == 1
 
 
-async def test_a_server_that_fails_again_at_once_is_not_accused(rig):
-    await confirmed(rig, "a")
-    await outage(rig)
-    rig.external.objects.clear()
-    head, asked = rig.external.head, []
+@pytest.fixture
+def looks(rig, monkeypatch):
+    """The looks at the server that just returned: each fails as `looks.fails` says."""
+    monkeypatch.setattr(returning, "LOOK_AGAIN", 0.05)
+    head, found = rig.external.head, SimpleNamespace(at=[], fails=None)
 
     async def failing(name, *, receipt=None):
-        asked.append(name)
-        connection_refused("head")
+        found.at.append(name)
+        if found.fails:
+            found.fails(name)
         return await head(name, receipt=receipt)
 
     rig.external.head = failing
+    return found
+
+
+async def test_a_server_that_fails_again_is_accused_only_when_it_can_be_looked_at(rig, looks):
+    await confirmed(rig, "a")
+    await outage(rig)
+    rig.external.objects.clear()
+    looks.fails = server_error
     await back(rig)
-    await eventually(lambda: asked)
-    await quiet(rig)
+    await eventually(lambda: len(looks.at) > 2)
     assert told(rig) == []
+    looks.fails = None
+    await eventually(lambda: told(rig))
     assert not rig.said(EventKind.UNEXPECTED_ERROR)
+
+
+async def test_an_object_that_nobody_may_look_at_proves_nothing_and_hides_no_other(rig, looks):
+    """I8: a 403 is an answer."""
+    await confirmed(rig, "a", "forbidden")
+    await outage(rig)
+    rig.external.objects.clear()
+
+    def refuse(name):
+        if name.key == "forbidden":
+            raise RefusedError(403, "AccessDenied", "no")
+
+    looks.fails = refuse
+    await back(rig)
+    await eventually(lambda: told(rig))
+    assert told(rig) == [{"name": "b/a", "lost": 1, "looked": 2}]
 
 
 async def test_what_changes_while_it_is_looked_at_proves_nothing(rig):

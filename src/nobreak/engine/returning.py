@@ -11,13 +11,15 @@ from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
 from nobreak.engine.context import Context
 from nobreak.engine.holding import is_being_written
-from nobreak.errors import ExternalError, NotFoundError
+from nobreak.errors import ExternalError, NotFoundError, OutageError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Catalog
 from nobreak.words import ObjectName
 
 LOOK_EVERY = 0.1
 """How often the leader looks whether it is back (seconds)."""
+LOOK_AGAIN = 1.0
+"""When it is looked at again after it failed at that (seconds): it may be just starting."""
 LOOKS = 20
 """So many objects are looked at: after a return from a copy, the newest are those that are missing."""
 CANDIDATES = 1000
@@ -35,27 +37,32 @@ class Returning:
         while True:
             await self._until(away=True)
             await self._until(away=False)
-            await self._look()
+            while not await self._look():
+                await asyncio.sleep(LOOK_AGAIN)
+                await self._until(away=False)
 
     async def _until(self, *, away: bool) -> None:
         while (self._context.link.state() is not Link.OPEN) is not away:
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _look(self) -> None:
-        """Compare some objects with the catalog; what fails now says nothing."""
+    async def _look(self) -> bool:
+        """Compare some objects with the catalog; False: the server failed at it, and it says nothing."""
         names = self._chosen()
         lost = []
         for name in names:
             try:
                 if await self._is_lost(name):
                     lost.append(name)
+            except OutageError:
+                return False
             except ExternalError:
-                return
+                continue  # an answer, but none about the object: who may not look at it
         if lost:
             self._context.reporter.emit(
                 EventKind.EXTERNAL_LOST, name=str(lost[0]), lost=len(lost), looked=len(names)
             )
             await self._context.index.doubt()
+        return True
 
     def _chosen(self) -> Sequence[ObjectName]:
         """Those written last here; after a start, any that the catalog knows."""
