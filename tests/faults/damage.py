@@ -197,6 +197,5 @@ DAMAGE = (
     Scenario(
         "data directory deleted while the store is well",
         **directory(directory_deleted, outage=False),
-        fast=True,
     ),
 )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 HEAD_END = b"\r\n\r\n"
 CHUNK = 16 * 1024
+TO_TAKE_IN = 0.05
+"""What connections get to come in that the kernel had accepted when nobody listens any more (seconds)."""
 LINGER_RST = struct.pack("ii", 1, 0)
 
 
@@ -229,6 +231,7 @@ class Proxy:
 
     async def close(self) -> None:
         await self.refuse()
+        await asyncio.sleep(TO_TAKE_IN)
         for plug in self._plugs:
             plug.close()
         for task in self._late:
@@ -254,6 +257,9 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self._server is None:
+            writer.transport.abort()  # taken in just before `refuse`
+            return
         self._tasks.add(task)
         try:
             while True:
