@@ -37,6 +37,7 @@ HEALTHY_SECONDS = 4.0
 OURS, LOADED, LIVE = "to-nobreak", "to-nobreak-loaded", "live"
 LOADED_RCLONE = Rival(f"{RCLONE_16.name}, loaded", RCLONE_16.program, RCLONE_16.arguments)
 WARM_UP = 64
+FOLDERS = ("small/", "large/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Bench:
         )
         async with aclosing(store):
             async for page in store.pages(bucket):
-                there = [each for each in page if not each.name.key.startswith("warm/")]
+                there = [each for each in page if each.name.key.startswith(FOLDERS)]
                 count, size = count + len(there), size + sum(each.size for each in there)
         if (count, size) != (self._plan.count, self._plan.bytes):
             raise SystemExit(f"{bucket}: {count} objects of {size} bytes have arrived")
