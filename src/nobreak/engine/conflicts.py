@@ -5,19 +5,34 @@ that of the bytes that wait here was changed by somebody else. `NOBREAK_ON_CONFL
 version stays, and it is always said (I7). Where nothing is known of the object, nothing can differ.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC
+from typing import cast
 
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
 from nobreak.engine.ours import GONE
 from nobreak.engine.pacing import Pacing
-from nobreak.errors import NotFoundError, OutageError, OutageKind, UnsupportedError
+from nobreak.errors import (
+    ExternalError,
+    LocalStoreError,
+    NotFoundError,
+    OutageError,
+    OutageKind,
+    UnsupportedError,
+)
 from nobreak.reporting.events import EventKind
+from nobreak.stores.external.base import ShowingStore
 from nobreak.words import Entry, EntryKind, ObjectInfo, ObjectName, OnConflict, Receipt
 
+COUNTS_FOR = 1.0
+"""For how long a look at many counts (seconds): somebody else may write at any time."""
+LOOK_WITHIN, AFTER_TROUBLE = 1.0, 60.0
+"""What a look at many may take; and for how long none is taken after one that failed (seconds)."""
 Known = tuple[ObjectInfo, Receipt]
 
 
@@ -27,6 +42,39 @@ class Conflicts:
     def __init__(self, context: Context, pacing: Pacing) -> None:
         self._context = context
         self._pacing = pacing
+        self._unchanged: dict[ObjectName, tuple[str, float]] = {}
+        """Objects that a list showed with this ETag, and until when that counts (loop's time)."""
+        self._alone_until = 0.0
+
+    async def look_ahead(self, entries: Sequence[Entry]) -> None:
+        """Look at many at once that will be sent in a moment: what is unchanged needs no look then.
+
+        Nobody waits long for it, and it never fails: then each is looked at by itself.
+        """
+        context, now = self._context, _loop_time()
+        if not context.external.traits.shows_many or now < self._alone_until:
+            return
+        self._unchanged = {name: it for name, it in self._unchanged.items() if it[1] > now}
+        try:
+            if not (expected := self._last_seen(entries)):
+                return
+            async with asyncio.timeout(LOOK_WITHIN):
+                shown = await cast("ShowingStore", context.external).shown(expected)
+        except (ExternalError, LocalStoreError, TimeoutError):
+            self._alone_until = now + AFTER_TROUBLE
+            return
+        for name in shown:
+            (etag,) = expected[name][1]
+            self._unchanged[name] = etag, now + COUNTS_FOR
+
+    def _last_seen(self, entries: Sequence[Entry]) -> dict[ObjectName, tuple[int, frozenset[str]]]:
+        """Size and ETag of the objects that are known. Raises `LocalStoreError`."""
+        known = [(entry.name, self._context.catalog.get(entry.name)) for entry in entries]
+        return {
+            name: (found[0].size, frozenset({found[1].etag}))
+            for name, found in known
+            if found is not None and found[1].etag
+        }
 
     async def theirs_stays(self, entry: Entry, known: Known | None) -> bool:
         """Look before an entry is sent; True: it is not to be sent, their version stays.
@@ -38,6 +86,8 @@ class Conflicts:
             return False
         if entry.doubtful and entry.receipt.etag:
             return False  # it was there already, and an older request of our own has landed on it
+        if self._is_unchanged(entry.name, known[1]):
+            return False
         found = await self._found(entry.name, known[1])
         etag = GONE if found is None else found.etag
         if not _is_foreign(entry, known[1], found) or self._context.ours.may_have_made(
@@ -57,6 +107,11 @@ class Conflicts:
                 copy = await self._copy(found)
                 self._tell(EventKind.CONFLICT_KEPT_BOTH, entry, copy=str(copy))
         return False
+
+    def _is_unchanged(self, name: ObjectName, last_seen: Receipt) -> bool:
+        """Whether a list has just shown the object as it was last seen. It is asked once."""
+        etag, until = self._unchanged.pop(name, ("", 0.0))
+        return etag == last_seen.etag and _loop_time() < until
 
     def _choice(self, entry: Entry) -> OnConflict:
         """What a person chose. But in doubt no version is dropped (I1).
@@ -119,6 +174,11 @@ def copy_name(theirs: ObjectInfo) -> ObjectName:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise UnsupportedError("changed by somebody else, and the key is too long for a copy")
     return ObjectName(theirs.name.bucket, key)
+
+
+def _loop_time() -> float:
+    """Seconds that only grow, whatever people do to the clock."""
+    return asyncio.get_running_loop().time()
 
 
 def _is_foreign(entry: Entry, last_seen: Receipt, found: ObjectInfo | None) -> bool:

@@ -129,6 +129,7 @@ class Drain:
         chosen = self._choose(room) if room > 0 else ()
         if chosen:
             self._progress.begin()
+            await self._conflicts.look_ahead(chosen)
             await self._context.journal.begin(chosen)
             self._under_way.take_up(chosen)
 
