@@ -141,7 +141,7 @@ def test_every_code_that_this_face_raises_is_in_the_table():
 async def test_the_real_spool_tells_a_wrong_digest_from_a_wrong_length(tmp_path):
     for size, md5, code in ((1, "0" * 32, "BadDigest"), (2, None, "IncompleteBody")):
         disk = Disk(tmp_path, min_free_bytes=0, max_bytes=0)
-        spool = Spool(disk, tmp_path / "spool", size, lambda _size: None)
+        spool = Spool(disk, tmp_path, size, lambda _spool, _size: None)
         await spool.write(b"x")
         with pytest.raises(BodyMismatchError) as caught:
             await spool.finish(md5)

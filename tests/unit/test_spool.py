@@ -33,13 +33,13 @@ async def begin(disk, tmp_path):
     begun = []
 
     def starter(announced=None, *, room=None, asked=None):
-        def check_room(wanted):
+        def check_room(_spool, wanted):
             if asked is not None:
                 asked.append(wanted)
             if room is not None and wanted > room:
                 raise OutOfSpaceError("no room")
 
-        spool = Spool(disk, tmp_path / f"spool{len(begun)}", announced, check_room)
+        spool = Spool(disk, tmp_path, announced, check_room)
         begun.append(spool)
         return spool
 

@@ -19,7 +19,7 @@ from nobreak.engine.passing_by import PENDING, PassingBy
 from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
 from nobreak.stores.external.http_request import RequestBody
-from nobreak.stores.external.http_response import Response
+from nobreak.stores.external.http_response import FIRST_REFUSAL, Response
 from nobreak.stores.external.s3 import S3Store
 from nobreak.stores.external.s3_client import S3Client
 from nobreak.stores.external.sigv4 import QueryPairs
@@ -39,19 +39,26 @@ class Forwarded:
     def __init__(
         self,
         response: Response,
-        stack: AsyncExitStack,
         name: ObjectName,
         context: Context,
-        headers: Mapping[str, str],
-        passing: PassingBy | None,
+        stack: AsyncExitStack | None = None,
+        passing: PassingBy | None = None,
     ) -> None:
         self.status = response.status
-        self.headers = headers
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._stack = stack
         self._name = name
         self._context = context
+        self._stack = stack
         self._passing = passing
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if all of it is here already: then it is taken."""
+        content = self._response.whole
+        if content is not None and self._passing is not None:
+            self._passing.settled = True
+        return content
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body. Raises `OutageError` when it ends early, or stops coming (I5)."""
@@ -71,7 +78,9 @@ class Forwarded:
 
     async def aclose(self) -> None:
         """Release the connection. May be called twice."""
-        await self._stack.aclose()
+        self._response.close()
+        if self._stack is not None:
+            await self._stack.aclose()
 
 
 class Forwarding:
@@ -161,6 +170,28 @@ class Forwarding:
         Raises `UnavailableError` at once when the external store is away, or the journal holds
         the key; `UnsupportedError` when it doesn't speak S3; `OutageError`.
         """
+        client = self._client(name)
+        alias = self.alias(name) if name.key else None
+        asked = _Asked(method, name, query, asked_as_theirs(headers, alias), data)
+        lesson = Lesson(self._context, name, method, query) if of_object else None
+        try:
+            if method in READS:
+                sent = await self._read(client, asked)
+            else:
+                sent = await self._write(client, asked, changes)
+            if of_object:
+                await _check_object(sent)
+        except OutageError as error:
+            self._context.link.failed(name, error)
+            raise
+        self._context.link.answered()
+        if lesson is not None:
+            lesson.take(sent.status, sent.headers)
+        sent.headers = answered_as_ours(sent.headers, alias)
+        return sent
+
+    def _client(self, name: ObjectName) -> S3Client:
+        """Whom to ask about `name`. Raises as `send`."""
         context, external = self._context, self._context.external
         if not isinstance(external, S3Store):
             raise UnsupportedError(NOT_S3)
@@ -168,33 +199,12 @@ class Forwarding:
             raise UnavailableError(AWAY)
         if name.bucket and self.holds_back(name):
             raise UnavailableError(PENDING)
-        alias = context.catalog.alias(name) if name.key else None
-        asked = _Asked(method, name, query, asked_as_theirs(headers, alias), data)
-        lesson = Lesson(context, name, method, query) if of_object else None
-        async with AsyncExitStack() as stack:
-            passing = None
-            if changes:
-                passing = await stack.enter_async_context(PassingBy(context, changes))
-            try:
-                if method in READS:
-                    response = await self._read(external.client, asked)
-                    stack.callback(response.close)
-                else:
-                    response = await self._write(external.client, asked, stack)
-                _check_object(response, of_object=of_object)
-            except OutageError as error:
-                context.link.failed(name, error)
-                raise
-            context.link.answered()
-            if lesson is not None:
-                lesson.take(response.status, response.headers)
-            said = answered_as_ours(response.headers, alias)
-            return Forwarded(response, stack.pop_all(), name, context, said, passing)
+        return external.client
 
-    async def _read(self, client: S3Client, asked: "_Asked") -> Response:
+    async def _read(self, client: S3Client, asked: "_Asked") -> Forwarded:
         """The answer in time."""
         now = asyncio.get_running_loop().time()
-        return await client.send(
+        response = await client.send(
             asked.method,
             asked.name.bucket,
             asked.name.key,
@@ -203,30 +213,38 @@ class Forwarding:
             data=asked.data,
             deadline=now + self._context.writes.divert_after,
         )
+        return Forwarded(response, asked.name, self._context)
 
-    async def _write(self, client: S3Client, asked: "_Asked", stack: AsyncExitStack) -> Response:
+    async def _write(
+        self, client: S3Client, asked: "_Asked", changes: Sequence[ObjectName]
+    ) -> Forwarded:
         """The answer, which may take longer than others: to copy, to join, to delete many."""
         body = _Sent(asked.data)
+        async with AsyncExitStack() as stack:
+            passing = None
+            if changes:
+                passing = await stack.enter_async_context(PassingBy(self._context, changes))
 
-        async def work() -> Response:
-            response = await client.send(
-                asked.method,
-                asked.name.bucket,
-                asked.name.key,
-                query=asked.query,
-                headers=asked.headers,
-                data=body.data,
-                changes=True,
-            )
-            stack.callback(response.close)  # also if nobody waits for it any more
-            return response
+            async def work() -> Response:
+                response = await client.send(
+                    asked.method,
+                    asked.name.bucket,
+                    asked.name.key,
+                    query=asked.query,
+                    headers=asked.headers,
+                    data=body.data,
+                    changes=True,
+                )
+                stack.callback(response.close)  # also if nobody waits for it any more
+                return response
 
-        async def look() -> None:
-            async with client.call("HEAD", asked.name.bucket):
-                pass
+            async def look() -> None:
+                async with client.call("HEAD", asked.name.bucket):
+                    pass
 
-        patience = self._context.writes.divert_after
-        return await while_it_lives(work(), look, sent=body.wait(), seconds=patience)
+            patience = self._context.writes.divert_after
+            response = await while_it_lives(work(), look, sent=body.wait(), seconds=patience)
+            return Forwarded(response, asked.name, self._context, stack.pop_all(), passing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +258,9 @@ class _Asked:
     data: RequestBody | None
 
 
-def _check_object(response: Response, *, of_object: bool) -> None:
-    if of_object and response.ok and "ETag" not in response.headers:
+async def _check_object(sent: Forwarded) -> None:
+    if sent.status < FIRST_REFUSAL and "ETag" not in sent.headers:
+        await sent.aclose()
         raise OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
 
 

@@ -28,7 +28,7 @@ from nobreak.errors import (
     UndecidedError,
 )
 from nobreak.stores.interfaces import Appended, Condition, Draft
-from nobreak.stores.local.spool import Spool
+from nobreak.stores.local.spool import INLINE_MAX, Spool
 from nobreak.words import (
     Attributes,
     Entry,
@@ -70,13 +70,7 @@ class Writing:
         name, precondition = new.name, new.precondition
         context, seen = self._context, self._seen(name)
         with self._doubts.about(name, fenced=precondition is not None):
-            attempt = Attempt(put_outside(context, new, spool))
-            try:
-                fingerprint = await fill(spool, new.source, new.md5)
-            except BaseException as error:
-                spool.fail(error)  # nothing arrived whole: the last byte was never let go
-                await attempt.abandon()
-                raise
+            attempt, fingerprint = await self._begin(new, spool)
             attributes = new.complete
             context.ours.sent(name, fingerprint.etag)
             outcome = await self._outcome(name, attempt, spool)
@@ -91,6 +85,19 @@ class Writing:
             draft = Draft(name, EntryKind.PUT, attributes, fingerprint, condition=condition)
             await self._divert(draft, outcome, attempt, spool, seen)
         return local_object(name, fingerprint, attributes, context.now())
+
+    async def _begin(self, new: NewObject, spool: Spool) -> tuple[Attempt[Receipt], Fingerprint]:
+        """Take a body in and send it: a small one when it is whole, a larger one as it comes."""
+        if spool.size is not None and spool.size <= INLINE_MAX:
+            fingerprint = await fill(spool, new.source, new.md5)
+            return Attempt(put_outside(self._context, new, spool)), fingerprint
+        attempt = Attempt(put_outside(self._context, new, spool))
+        try:
+            return attempt, await fill(spool, new.source, new.md5)
+        except BaseException as error:
+            spool.fail(error)  # nothing arrived whole: the last byte was never let go
+            await attempt.abandon()
+            raise
 
     def _check_not_overtaken(self, name: ObjectName, precondition: Precondition | None) -> None:
         """A rival that was decided by the journal meanwhile, in whatever process, has won.

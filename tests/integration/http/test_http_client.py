@@ -155,12 +155,23 @@ BROKEN = {
 }
 
 
+CUT = {"no answer", "half a head", "half a body", "half of the chunks", "no last chunk"}
+"""These become broken by the end of the connection, the others by what they say."""
+
+
 @pytest.mark.parametrize("changes", [False, True])
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_what_is_no_whole_answer_is_a_broken_one(client, kind, changes):
     """I1, I4: nothing that was cut off is taken for the whole, and a change is in doubt then."""
     method = "PUT" if changes else "GET"
-    async with wire_server(once(BROKEN[kind])) as server:
+
+    async def act(wire: Wire) -> None:
+        await wire.request()
+        await wire.say(BROKEN[kind])
+        if kind not in CUT:
+            await wire.until_closed()
+
+    async with wire_server(act) as server:
         work = call(client, server.url, method, changes=changes)
         assert await outage(work) == (OutageKind.BROKEN, changes)
         await eventually(lambda: server.open == 0)
@@ -191,6 +202,7 @@ async def test_what_an_idle_connection_says_unasked_ends_it(client):
     async def act(wire: Wire) -> None:
         await wire.request()
         await wire.say(OK)
+        await asyncio.sleep(0.1)
         await wire.say(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
         assert await wire.until_closed() == b""
 

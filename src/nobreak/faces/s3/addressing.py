@@ -60,6 +60,8 @@ def bucket_of_host(host: str, domain: str | None) -> str | None:
 
 def read_query(raw_query: str) -> tuple[tuple[str, str], ...]:
     """The decoded pairs of a query, in order; a plus sign means a space. Raises `S3Error`."""
+    if not raw_query:
+        return ()
     pairs = (part.partition("=") for part in raw_query.replace("+", "%20").split("&") if part)
     return tuple((_decoded(name), _decoded(value)) for name, _, value in pairs)
 
@@ -102,6 +104,8 @@ def read_copy_source(header: str) -> CopySource:
 
 def _decoded(raw: str) -> str:
     """Percent-decode, once. Raises `S3Error` for what isn't UTF-8."""
+    if "%" not in raw and raw.isascii():
+        return raw
     if _BROKEN_ESCAPE.search(raw):
         raise S3Error("InvalidURI")
     try:

@@ -55,7 +55,10 @@ class Claim:
 
     def check(self, request: S3Request, pair: KeyPair) -> None:
         """Whether `pair` signed this request. Raises `S3Error` (`SignatureDoesNotMatch`)."""
-        if not any(self._signs(request, path, pair.secret) for path in paths(request.raw_path)):
+        raw, secret = request.raw_path, pair.secret
+        if self._signs(request, raw, secret):
+            return
+        if not any(self._signs(request, path, secret) for path in paths(raw) if path != raw):
             raise mismatch(self.access_key)
 
     def _signs(self, request: S3Request, path: str, secret: str) -> bool:

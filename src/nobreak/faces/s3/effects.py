@@ -22,6 +22,7 @@ class Effect(Enum):
     """Any object of the bucket."""
 
 
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HARMLESS = frozenset(
     {
         Operation.CREATE_BUCKET,
@@ -41,8 +42,10 @@ RENAME_SOURCE = "x-amz-rename-source"
 
 def effect_of(request: S3Request) -> Effect:
     """The most that this request can have changed."""
+    if request.method in READS:
+        return Effect.NONE
     operation = classify(request)
-    if request.method in {"GET", "HEAD", "OPTIONS"} or operation in _HARMLESS:
+    if operation in _HARMLESS:
         return Effect.NONE
     if request.key is not None:
         named = {name for name, _ in request.query}

@@ -53,6 +53,8 @@ def check_header_values(request: S3Request) -> None:
 
     Raises `S3Error` (`InvalidArgument`).
     """
+    if not request.query and "".join(request.headers.values()).isprintable():
+        return  # so almost all are
     in_query = [
         (name.lower(), value)
         for name, value in request.query

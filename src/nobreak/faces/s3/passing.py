@@ -159,7 +159,10 @@ def passed_query(request: S3Request) -> tuple[tuple[str, str], ...]:
 
 
 def answer_of(sent: Forwarded) -> Answer:
-    """Status, headers and body as they came."""
+    """Status, headers and body as they came: at once what is here, the rest as it comes."""
+    whole = sent.whole
+    if whole is not None:
+        return Answer(sent.status, answered_headers(sent.headers), whole, sent.aclose)
     return Answer(sent.status, answered_headers(sent.headers), _whole(sent), sent.aclose)
 
 

@@ -15,6 +15,7 @@ from nobreak.errors import (
 )
 from nobreak.stores.external.base import Body, Listing, Trailer, Traits
 from nobreak.stores.external.http import HttpClient, Timeouts
+from nobreak.stores.external.http_request import RequestBody
 from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.reading import HttpDownload, read_back
 from nobreak.stores.external.s3_answers import object_extent, refuse_page, says_deleted, stored_etag
@@ -50,6 +51,8 @@ from nobreak.words import (
 NOT_FOUND = 404
 NOT_IMPLEMENTED = 501
 CONFLICT = 409
+SMALL = 256 * 1024
+"""A body of no more bytes goes out in one piece, once it is here."""
 RANGE_NOT_SATISFIABLE = 416
 
 
@@ -110,10 +113,14 @@ class S3Store:
         if body.fingerprint is not None:
             digest = bytes.fromhex(body.fingerprint.md5)
             headers["content-md5"] = base64.b64encode(digest).decode()
-        data, payload = exactly(size, body.chunks()), UNSIGNED_PAYLOAD
+        payload = UNSIGNED_PAYLOAD
+        chunks = exactly(size, body.chunks())
+        data: RequestBody = chunks
         if trailer is not None and size:
             headers, payload = framing_headers(size, headers, trailer), PAYLOAD
-            data = framed(data, trailer)
+            data = framed(chunks, trailer)
+        elif body.fingerprint is not None and size <= SMALL:
+            data = b"".join([chunk async for chunk in chunks])
         async with self._client.call(
             "PUT", name.bucket, name.key, headers=headers, data=data, changes=True, payload=payload
         ) as response:

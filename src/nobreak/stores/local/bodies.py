@@ -72,11 +72,8 @@ class BodyStore:
 
     def spool(self, announced: int | None) -> Spool:
         """Begin to take a body in."""
-        path = self._spool / uuid.uuid4().hex
         in_memory = self._memory.share(announced)
-        spool = Spool(
-            self._disk, path, announced, lambda more: self._room.ask(spool, more), in_memory
-        )
+        spool = Spool(self._disk, self._spool, announced, self._room.ask, in_memory)
         self._memory.lent(spool, in_memory)
         return spool
 

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -27,19 +28,21 @@ CHUNK = 256 * 1024
 class Spool:
     """See the module. `announced` is the length that the client gave, or None.
 
-    `in_memory`: up to how many bytes it needs no file.
+    `folder`: where its file lies when it needs one; `in_memory`: up to how many bytes it needs
+    none. `check_room` is asked for so many bytes more.
     """
 
     def __init__(
         self,
         disk: Disk,
-        path: Path,
+        folder: Path,
         announced: int | None,
-        check_room: Callable[[int], None],
+        check_room: Callable[["Spool", int], None],
         in_memory: int = INLINE_MAX,
     ) -> None:
         self._disk = disk
-        self._path = path
+        self._folder = folder
+        self._path: Path | None = None
         self._announced = announced
         self._in_memory = in_memory
         self._check_room = check_room
@@ -195,14 +198,15 @@ class Spool:
 
     async def _flush(self, *, hash_it: bool = True) -> None:
         data, offset = self._buffer, self._flushed
-        self._check_room(max(len(data), (self._announced or 0) - offset))
+        self._check_room(self, max(len(data), (self._announced or 0) - offset))
+        path = self._path = self._path or self._folder / uuid.uuid4().hex
 
         def write() -> int | None:
             with self._writing:  # one that nobody waits for any more may still run
                 if self._closed:
                     return None
                 if self._file is None:
-                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                    self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
                 _write_all(self._file, data, offset)
                 if hash_it:
                     self._hash.update(data)
@@ -235,11 +239,13 @@ class Spool:
         if not self._writing.locked() and self._file is None:
             return
 
+        path = self._path
+
         def close() -> None:
             with self._writing:
-                if self._file is not None:
+                if self._file is not None and path is not None:
                     os.close(self._file)
-                    self._path.unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
 
         await self._disk.run(close)
 
