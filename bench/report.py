@@ -18,7 +18,13 @@ HEADER = (
     "peak memory",
 )
 WIDTH, LABEL, BAR, GAP = 760, 210, 15, 34
-COLOURS = {"nobreak": "#1a7f5a", "rclone": "#c77d0a", "juicefs": "#7a5fb0", "direct": "#8a8a8a"}
+COLOURS = {
+    "nobreak": "#1a7f5a",
+    "bare": "#4a6d8c",
+    "rclone": "#c77d0a",
+    "juicefs": "#7a5fb0",
+    "direct": "#8a8a8a",
+}
 
 
 @dataclass(frozen=True, slots=True)

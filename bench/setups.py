@@ -17,6 +17,7 @@ from nobreak.demo.seaweed import DIE_WITH_PARENT, HOST, SeaweedServer
 
 BUCKET = "bench"
 START_WITHIN = 20.0
+RELAY = "bare relay"
 STAGING = "juicefs gateway, writeback"
 
 
@@ -71,6 +72,19 @@ async def _nobreak(
     return Setup(name, f"{HOST}:{port}", Process(process.pid))
 
 
+async def _relay(
+    name: str,
+    folder: Path,
+    server: SeaweedServer,
+    stack: contextlib.AsyncExitStack,
+) -> Setup:
+    (port,) = pick_ports(1)
+    program = str(Path(__file__).with_name("relay.py"))
+    command = [sys.executable, program, server.endpoint, str(port)]
+    ours = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return Setup(name, f"{HOST}:{port}", await _started(command, port, folder, stack, ours))
+
+
 async def _rclone(
     name: str, folder: Path, server: SeaweedServer, stack: contextlib.AsyncExitStack
 ) -> Setup:
@@ -106,6 +120,7 @@ async def _juicefs(
 GATEWAYS = {
     "nobreak, mode external": _nobreak,
     "nobreak, mode local": _nobreak,
+    RELAY: _relay,
     "rclone serve s3, cache off": _rclone,
     "rclone serve s3, cache full": _rclone,
     STAGING: _juicefs,

@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         elif message.chunked:
             self._left, self._chunked = None, ChunkedBody(head, self._loop)
         else:
-            self._left = None if "Transfer-Encoding" in headers else response.content_length
+            self._left = response.content_length
             self._keep = self._keep and self._left is not None
         self._response = response
         answer.set_result(response)
