@@ -19,6 +19,7 @@ from nobreak.errors import (
 )
 from nobreak.reporting.events import EventKind
 from nobreak.stores.external.base import Traits
+from nobreak.stores.local.spool import INLINE_MAX
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.journal import SqliteJournal
 from nobreak.words import Attributes, Mode, ObjectName, Override, Receipt
@@ -73,14 +74,17 @@ async def test_a_client_that_fails_ends_its_request_at_the_external_store_at_onc
     ends = []
     hanging(rig, ends)
 
-    async def failing():
-        yield b"x" * 1000
+    async def failing(size):
+        yield b"x" * size
         await asyncio.sleep(0.01)
         raise ConnectionResetError("the client went away")
 
     with pytest.raises(ConnectionResetError):
-        await rig.store.put(rig.name("k"), failing(), size=2000)
+        await rig.store.put(rig.name("k"), failing(INLINE_MAX), size=2 * INLINE_MAX)
     assert ends == ["let go"]
+    with pytest.raises(ConnectionResetError):
+        await rig.store.put(rig.name("k"), failing(1000), size=2000)
+    assert ends == ["let go"], "of a small body nothing goes out before it is whole"
 
 
 async def test_an_attempt_that_never_ends_is_given_up_after_the_settle_time(rig):

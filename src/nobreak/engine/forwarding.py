@@ -298,4 +298,5 @@ def answered_as_ours(headers: Mapping[str, str], alias: Alias | None) -> Mapping
     """The headers of an answer, with the ETag that the object's writer was given."""
     if alias is None or headers.get("ETag", "").strip('"') != alias.theirs:
         return headers
-    return {**headers, "ETag": f'"{alias.ours}"'}
+    others = {name: value for name, value in headers.items() if name.lower() != "etag"}
+    return {**others, "etag": f'"{alias.ours}"'}

@@ -167,8 +167,14 @@ def answer_of(sent: Forwarded) -> Answer:
 
 
 def answered_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that the client is to see: none that would send it to another server."""
-    lowered = {name.lower(): value for name, value in headers.items()}
+    """The headers that the client is to see: none that would send it to another server.
+
+    Values of a repeated one are joined in order (RFC 9110, 5.3).
+    """
+    lowered: dict[str, str] = {}
+    for name, value in headers.items():
+        lower = name.lower()
+        lowered[lower] = f"{lowered[lower]}, {value}" if lower in lowered else value
     elsewhere = "//" in lowered.get("location", "")
     hidden = HOP_BY_HOP | {"location"} if elsewhere else HOP_BY_HOP
     return {name: value for name, value in lowered.items() if name not in hidden}
