@@ -51,15 +51,20 @@ def transition_table() -> str:
 def routing_table() -> str:
     """Where each operation goes, for write-through; equal rows folded into one."""
     folded: dict[tuple[Operation, Step], list[str]] = {}
-    for operation, link, held, complete in product(Operation, Link, Held, (False, True)):
-        step = route(operation, link, held, WritePolicy.THROUGH, complete=complete)
-        matters = step is not route(
-            operation, link, held, WritePolicy.THROUGH, complete=not complete
-        )
-        if complete and not matters:
+    either = (False, True)
+    for operation, link, held, complete, cached in product(Operation, Link, Held, either, either):
+        ask = partial(route, operation, link, held, WritePolicy.THROUGH)
+        step = ask(complete=complete, cached=cached)
+        known = step is not ask(complete=not complete, cached=cached)
+        copied = step is not ask(complete=complete, cached=not cached)
+        if (complete and not known) or (cached and not copied):
             continue
-        known = f" + {'complete' if complete else 'incomplete'} catalog" if matters else ""
-        folded.setdefault((operation, step), []).append(f"{link} + {held}{known}")
+        if known:
+            held_and = f"{held} + {'complete' if complete else 'incomplete'} catalog"
+        else:
+            held_and = str(held)
+        copy = f" + {'copy' if cached else 'no copy'}" if copied else ""
+        folded.setdefault((operation, step), []).append(f"{link} + {held_and}{copy}")
     rows = [
         [operation, step, "; ".join(conditions)] for (operation, step), conditions in folded.items()
     ]

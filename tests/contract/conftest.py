@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
+from nobreak.stores.copies import Copies
 from nobreak.stores.interfaces import Board, Catalog, Journal
 from nobreak.stores.known import Index, KnownBuckets
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
+from nobreak.stores.sqlite.copies import SqliteCopies
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
@@ -31,6 +33,7 @@ class Ledger(NamedTuple):
     buckets: KnownBuckets
     uploads: Uploads
     open_uploads: OpenUploads
+    copies: Copies
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ async def ledger(tmp_path: Path, clock: Clock) -> AsyncIterator[Ledger]:
         SqliteBuckets(database),
         SqliteUploads(database),
         SqliteOpenUploads(database, lambda: clock.now),
+        SqliteCopies(database),
     )
     await database.aclose()
 
@@ -87,3 +91,8 @@ def uploads(ledger: Ledger) -> Uploads:
 @pytest.fixture
 def open_uploads(ledger: Ledger) -> OpenUploads:
     return ledger.open_uploads
+
+
+@pytest.fixture
+def copies(ledger: Ledger) -> Copies:
+    return ledger.copies

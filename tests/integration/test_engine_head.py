@@ -62,7 +62,7 @@ def heads(rig):
     return rig.external.count("head")
 
 
-async def test_head_of_an_older_object_says_all_that_it_said_before(old, idle_leader):
+async def test_head_of_an_older_object_says_all_that_it_said_before(idle_leader, old):
     rig = old
     before = await rig.store.head(rig.name("old"))
     await rig.engine.indexing.scan("b")
@@ -74,7 +74,7 @@ async def test_head_of_an_older_object_says_all_that_it_said_before(old, idle_le
     assert len(rig.external.calls) == asked, "I5: nobody tries"
 
 
-async def test_what_only_a_list_has_shown_is_unavailable(old, idle_leader):
+async def test_what_only_a_list_has_shown_is_unavailable(idle_leader, old):
     """A list gives no content type: to guess one would be a lie."""
     await old.engine.indexing.scan("b")
     await local(old)
@@ -90,7 +90,7 @@ async def test_without_a_complete_catalog_nobody_is_sure_of_anything(rig):
         await rig.store.head(rig.name("k"))
 
 
-async def test_a_write_is_known_whole_the_moment_it_is_acknowledged(rig, idle_leader):
+async def test_a_write_is_known_whole_the_moment_it_is_acknowledged(idle_leader, rig):
     """I2: an outage that begins just then must not bring back what was before it."""
     await rig.engine.indexing.scan("b")
     await rig.store.put(rig.name("k"), b"one", attributes=TEXT)
@@ -116,7 +116,7 @@ async def test_the_leader_asks_for_what_nobody_has(old):
 
 
 @pytest.mark.parametrize("read", ["head", "read"])
-async def test_a_read_teaches(old, idle_leader, read):
+async def test_a_read_teaches(idle_leader, old, read):
     await old.engine.indexing.scan("b")
     await getattr(old.store, read)(old.name("old"))
     await eventually(lambda: lacking(old) == 0)
@@ -145,7 +145,7 @@ async def test_what_others_changed_is_known_once_it_was_read(old):
         await rig.store.head(rig.name("new"))
 
 
-async def test_until_somebody_looked_what_was_read_makes_the_row_unsure(old, idle_leader):
+async def test_until_somebody_looked_what_was_read_makes_the_row_unsure(idle_leader, old):
     rig = old
     await others_write_what_is_then_read(rig)
     for key in ("old", "new"):
@@ -170,7 +170,7 @@ async def test_after_an_outage_what_others_changed_meanwhile_is_learnt_again(old
     assert (await rig.store.head(rig.name("old"))).attributes == OTHER
 
 
-async def test_asking_goes_on_where_an_outage_has_stopped_it(start, idle_leader):
+async def test_asking_goes_on_where_an_outage_has_stopped_it(idle_leader, start):
     rig = await start(ScriptedStore())
     for n in range(30):
         rig.external.objects[rig.name(f"{n:02}")] = (b"x", TEXT)
@@ -205,7 +205,7 @@ async def test_what_the_server_refuses_is_not_asked_for_for_ever(start):
     assert lacking(rig) == 0
 
 
-async def test_a_write_while_the_object_is_asked_for_wins(start, idle_leader):
+async def test_a_write_while_the_object_is_asked_for_wins(idle_leader, start):
     """What a HEAD has found may be older than what the row says by then."""
     rig = await start(ScriptedStore(), NOBREAK_DIVERT_AFTER="5")
     rig.external.objects[rig.name("k")] = (b"x", TEXT)
@@ -218,7 +218,7 @@ async def test_a_write_while_the_object_is_asked_for_wins(start, idle_leader):
     assert (await rig.store.head(rig.name("k"))).attributes == OTHER
 
 
-async def test_a_list_that_shows_a_later_time_makes_the_attributes_unknown(old, idle_leader):
+async def test_a_list_that_shows_a_later_time_makes_the_attributes_unknown(idle_leader, old):
     """Others may have given the same bytes other attributes."""
     rig = old
     await rig.engine.indexing.scan("b")
@@ -236,7 +236,7 @@ async def test_a_list_that_shows_a_later_time_makes_the_attributes_unknown(old, 
     assert lacking(rig) == 1
 
 
-async def test_attributes_that_only_the_catalog_keeps_are_not_lost_by_a_look(start, idle_leader):
+async def test_attributes_that_only_the_catalog_keeps_are_not_lost_by_a_look(idle_leader, start):
     """A WebDAV server keeps no metadata: what it says of an object is not all."""
     traits = replace(ORDINARY, keeps_attributes=False)
     rig = await start(ScriptedStore(traits=traits))

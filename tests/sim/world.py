@@ -93,9 +93,14 @@ class SimDatabase(sqlite.Database):
         self._enqueue(sqlite._Job(work, answer))
         return await answer
 
-    def write_soon(self, work: Any, on_failure: Callable[[], None]) -> None:
+    def write_soon(
+        self,
+        work: Any,
+        on_failure: Callable[[], None],
+        on_done: Callable[[], None] | None = None,
+    ) -> None:
         if not self._closed:
-            self._enqueue(sqlite._Job(work, None, on_failure))
+            self._enqueue(sqlite._Job(work, None, on_failure, on_done))
 
     def _enqueue(self, job: Any) -> None:
         self._queue.append(job)

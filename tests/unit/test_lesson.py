@@ -43,7 +43,10 @@ def take(
         catalog=SimpleNamespace(get=lambda _: known),
         journal=SimpleNamespace(newest=lambda _: newest),
         doubts=doubts,
-        external=SimpleNamespace(traits=SimpleNamespace(keeps_attributes=True)),
+        cache=SimpleNamespace(relied_on=False, follow=lambda *_: None),
+        external=SimpleNamespace(
+            traits=SimpleNamespace(keeps_attributes=True, etags_of_bytes=True)
+        ),
     )
     Lesson(context, NAME, method, query).take(status, headers)
     return index

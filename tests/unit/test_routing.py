@@ -10,12 +10,14 @@ from nobreak.words import EntryKind, Mode, WritePolicy
 
 READS = [Operation.GET, Operation.HEAD]
 WRITES = [Operation.PUT, Operation.DELETE]
-ROWS = list(product(Operation, Link, Held, WritePolicy, [False, True]))
+ROWS = list(product(Operation, Link, Held, WritePolicy, [False, True], [False, True]))
 
 
-@pytest.mark.parametrize(("operation", "state", "held", "policy", "complete"), ROWS)
-def test_every_row_keeps_the_invariants(operation, state, held, policy, complete):
-    step = route(operation, state, held, policy, complete=complete)
+@pytest.mark.parametrize(("operation", "state", "held", "policy", "complete", "cached"), ROWS)
+def test_every_row_keeps_the_invariants(operation, state, held, policy, complete, cached):
+    step = route(operation, state, held, policy, complete=complete, cached=cached)
+    if state is Link.OPEN:
+        assert step is not Step.CACHE, "others may have written: who can be asked is asked"
     if state is not Link.OPEN:
         assert step not in {Step.TRY_EXTERNAL, Step.MERGE}, "I5: nobody tries a dead server"
     if operation in WRITES:
@@ -27,11 +29,11 @@ def test_every_row_keeps_the_invariants(operation, state, held, policy, complete
 
 
 @pytest.mark.parametrize(
-    ("operation", "state", "held", "policy", "complete"),
-    list(product(READS, Link, Held, WritePolicy, (False, True))),
+    ("operation", "state", "held", "policy", "complete", "cached"),
+    list(product(READS, Link, Held, WritePolicy, (False, True), (False, True))),
 )
-def test_every_row_of_a_read_keeps_the_invariants(operation, state, held, policy, complete):
-    step = route(operation, state, held, policy, complete=complete)
+def test_every_row_of_a_read_keeps_the_invariants(operation, state, held, policy, complete, cached):
+    step = route(operation, state, held, policy, complete=complete, cached=cached)
     if held is Held.PUT:
         assert step is Step.ANSWER_HERE, "I2: the newest acked version is here"
     elif held is Held.DELETE:
@@ -40,6 +42,8 @@ def test_every_row_of_a_read_keeps_the_invariants(operation, state, held, policy
         assert step is Step.NOT_FOUND, "the journal has made the bucket, and holds all of it"
     elif state is Link.OPEN and held is not Held.BUCKET:
         assert step is Step.TRY_EXTERNAL
+    elif cached and held is Held.NOTHING:
+        assert step is Step.CACHE, "nothing here says that the copy is not the newest version"
     elif complete and held is Held.NOTHING:
         assert step is Step.KNOWN, "the catalog is sure of the key, and nothing can change it"
     else:

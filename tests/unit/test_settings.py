@@ -60,7 +60,7 @@ def test_the_defaults_are_those_of_the_design():
     assert settings.writes.policy is WritePolicy.THROUGH
     assert (settings.writes.divert_after, settings.writes.settle) == (1.0, 30.0)
     assert (settings.writes.drain_concurrency, settings.writes.drain_rate) == (16, 0)
-    assert settings.local.max_bytes == 0
+    assert (settings.local.max_bytes, settings.local.cache_bytes) == (0, 0)
     assert settings.local.min_free_bytes == 256 * 1024**2
     assert settings.reporting.log_max_bytes == 10_485_760
     assert settings.reporting.log_backups == 5

@@ -64,6 +64,7 @@ class Step(StrEnum):
     MERGE = "external list, with the journal merged in"
     CATALOG = "list from the complete catalog, with the journal merged in"
     KNOWN = "answer from the catalog, which is sure of the key"
+    CACHE = "answer from the cache"
     REFUSE = "answer: unavailable, retry later"
 
 
@@ -96,11 +97,18 @@ def link(mode: Mode, *, trusted: bool) -> Link:
 
 
 def route(
-    operation: Operation, link: Link, held: Held, policy: WritePolicy, *, complete: bool = False
+    operation: Operation,
+    link: Link,
+    held: Held,
+    policy: WritePolicy,
+    *,
+    complete: bool = False,
+    cached: bool = False,
 ) -> Step:
     """Where an operation goes first.
 
     `complete`: the catalog holds all objects of the bucket; for a read, it is also sure of the key.
+    `cached`: the cache has a copy of the version that the catalog knows.
 
     A key that the journal holds is answered here in every mode, and written here, so that its
     writes keep one order (I4). Nobody tries a server that is not trusted (I5).
@@ -122,7 +130,9 @@ def route(
         return Step.NOT_FOUND if held is Held.NEW_BUCKET else Step.REFUSE
     if link is Link.OPEN:
         return Step.TRY_EXTERNAL
-    return Step.KNOWN if complete and held is Held.NOTHING else Step.REFUSE
+    if held is not Held.NOTHING or not (cached or complete):
+        return Step.REFUSE
+    return Step.CACHE if cached else Step.KNOWN
 
 
 def after(operation: Operation, outcome: Outcome) -> Next:

@@ -94,7 +94,7 @@ class Completing:
         overtaken = info.mode is Mode.LOCAL  # by another write: then its twin is still open
         due = completion.at + context.writes.settle if overtaken else None
         ended = replace(completion, etag=info.etag)
-        await context.bodies.remove(await context.uploads.finish(ended, abandon=due))
+        await context.bodies.release(await context.uploads.finish(ended, abandon=due))
 
 
 def _planned(

@@ -2,12 +2,15 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from nobreak.engine.cache import Version
 from nobreak.engine.context import Context
 from nobreak.errors import ExternalError, NotFoundError, RefusedError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Left
-from nobreak.words import Entry, Fingerprint, ObjectName, Receipt
+from nobreak.stores.local.kept import KeptBytes
+from nobreak.words import Entry, Fingerprint, ObjectInfo, ObjectName, Receipt
 
 FORBIDDEN = 403
 
@@ -49,9 +52,32 @@ def _with_segments(context: Context, entry: Entry, fingerprint: Fingerprint) -> 
 
 async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: float) -> Left:
     """The external store holds this version: let the entry go, or settle."""
-    left = await context.journal.confirm(entry, receipt, context.now(), settle)
+    held = await _held_for_cache(context, entry)
+    try:
+        left = await context.journal.confirm(entry, receipt, context.now(), settle)
+    except BaseException:
+        if held is not None:
+            await context.cache.let_go(held)
+        raise
+    if held is not None and entry.fingerprint is not None:
+        version = _version(context, entry, entry.fingerprint, receipt)
+        context.cache.take_held(version, held, entry.fingerprint)
     await clear_away(context, left)
     return left
+
+
+def _version(context: Context, entry: Entry, fingerprint: Fingerprint, receipt: Receipt) -> Version:
+    """The version that the catalog knows once the entry was confirmed."""
+    written = datetime.fromtimestamp(entry.acked_at, UTC)
+    info = ObjectInfo(entry.name, fingerprint.size, fingerprint.etag, written)
+    return Version.of(info, receipt, context.external.traits)
+
+
+async def _held_for_cache(context: Context, entry: Entry) -> KeptBytes | str | None:
+    if not context.cache.enabled or entry.fingerprint is None:
+        return None
+    kept = context.journal.body(entry)
+    return None if kept is None else await context.cache.hold(entry.name, kept, entry.fingerprint)
 
 
 async def clear_away(context: Context, left: Left) -> None:

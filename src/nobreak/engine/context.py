@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nobreak.engine.background import Background
+from nobreak.engine.cache import Cache
 from nobreak.engine.doubts import Doubts
 from nobreak.engine.link import Link
 from nobreak.engine.ours import Ours
@@ -28,6 +29,7 @@ class Context:
     buckets: KnownBuckets
     board: Board
     bodies: BodyStore
+    cache: Cache
     uploads: Uploads
     open_uploads: OpenUploads
     link: Link

@@ -31,6 +31,10 @@ class Doubts:
         """
         return name in self._names or self._board.read().crashed
 
+    def under_way(self, name: ObjectName) -> bool:
+        """Whether a request of this process could still land on this key."""
+        return name in self._names or name in self._fenced
+
     def begin(self, name: ObjectName) -> None:
         """Doubt this key until `end` was called as often."""
         self._names[name] += 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from nobreak.core.routing import Link
 from nobreak.engine.context import Context
+from nobreak.engine.follower import Follower
 from nobreak.engine.holding import holds_bucket_back
 from nobreak.engine.lesson import Lesson
 from nobreak.engine.looking import look_at, look_later
@@ -51,13 +52,19 @@ class Forwarded:
         self._context = context
         self._stack = stack
         self._passing = passing
+        self.follower: Follower | None = None
+        """Who takes the bytes along."""
 
     @property
     def whole(self) -> bytes | None:
         """The body, if all of it is here already: then it is taken."""
         content = self._response.whole
-        if content is not None and self._passing is not None:
+        if content is None:
+            return None
+        if self._passing is not None:
             self._passing.settled = True
+        if self.follower is not None:
+            self.follower.take(content)
         return content
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -74,10 +81,14 @@ class Forwarded:
                 if self._passing is not None:
                     self._passing.settled = True
                 return
+            if self.follower is not None:
+                self.follower.take(piece)
             yield piece
 
     async def aclose(self) -> None:
         """Release the connection. May be called twice."""
+        if self.follower is not None:
+            self.follower.end()
         self._response.close()
         if self._stack is not None:
             await self._stack.aclose()
@@ -128,10 +139,17 @@ class Forwarding:
             await look_at(self._context, name)
         elif name.key:
             self.later(look_later(self._context, name))
-        elif gone and sure:
-            await self._context.index.forget(name.bucket)
-        elif self._context.index.follows(name.bucket):
-            await self._context.index.doubt(name.bucket)
+        else:
+            await self._bucket_changed(name.bucket, gone=gone and sure)
+
+    async def _bucket_changed(self, bucket: str, *, gone: bool) -> None:
+        """Any object of it may have changed; or all are gone."""
+        context = self._context
+        await context.cache.forget(bucket)
+        if gone:
+            await context.index.forget(bucket)
+        elif context.index.follows(bucket):
+            await context.index.doubt(bucket)
 
     async def described_anew(self, name: ObjectName, *, sure: bool) -> None:
         """A request that was passed on changed what is said of an object, but not its bytes."""
@@ -186,7 +204,7 @@ class Forwarding:
             raise
         self._context.link.answered()
         if lesson is not None:
-            lesson.take(sent.status, sent.headers)
+            sent.follower = lesson.take(sent.status, sent.headers)
         sent.headers = answered_as_ours(sent.headers, alias)
         return sent
 

@@ -14,6 +14,7 @@ from nobreak.engine.status import status
 from nobreak.settings.model import Settings
 from nobreak.stores.interfaces import Board, Journal
 from nobreak.stores.sqlite.board import SqliteBoard
+from nobreak.stores.sqlite.copies import SqliteCopies
 from nobreak.stores.sqlite.database import Database
 from nobreak.stores.sqlite.journal import SqliteJournal
 
@@ -56,5 +57,6 @@ class Glance:
             monitored=self.monitored(),
             free=free,
             full=free < local.min_free_bytes or 0 < local.max_bytes <= used,
+            cache=SqliteCopies(self._database).tally(),
             now=time.time(),
         )

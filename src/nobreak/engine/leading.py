@@ -115,6 +115,7 @@ class Leading:
     async def _sweep(self) -> None:
         while True:
             await self._context.bodies.sweep()
+            await self._context.cache.sweep()
             await asyncio.sleep(SWEEP_EVERY)
 
     async def _show_title(self) -> None:

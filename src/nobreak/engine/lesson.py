@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from nobreak.engine.cache import Version
 from nobreak.engine.context import Context
+from nobreak.engine.follower import Follower
 from nobreak.engine.learning import teach
-from nobreak.stores.external.s3_headers import extent_of, object_info
+from nobreak.engine.reading import is_same
+from nobreak.stores.external.s3_headers import extent_of, md5_of, object_info
 from nobreak.stores.external.sigv4 import QueryPairs
 from nobreak.words import Attributes, ObjectInfo, ObjectName
 
@@ -15,25 +18,34 @@ OF_SOMETHING_ELSE = ("versionid", "partnumber", "response-")
 
 
 class Lesson:
-    """Begun before a GET or HEAD is sent; costs nothing in buckets that nobody indexed."""
+    """Begun before a GET or HEAD is sent; costs nothing without a cache, in buckets that nobody indexed."""
 
     def __init__(self, context: Context, name: ObjectName, method: str, query: QueryPairs) -> None:
         plain = not any(each.lower().startswith(OF_SOMETHING_ELSE) for each, _ in query)
-        self._wanted = method in {"GET", "HEAD"} and plain and context.index.follows(name.bucket)
+        relied_on = context.cache.relied_on or context.index.follows(name.bucket)
+        self._wanted = method in {"GET", "HEAD"} and plain and relied_on
+        self._reads_all = method == "GET"
         self._context = context
         self._name = name
         self._known = context.catalog.get(name) if self._wanted else None
 
-    def take(self, status: int, headers: Mapping[str, str]) -> None:
-        """The answer's head is here."""
+    def take(self, status: int, headers: Mapping[str, str]) -> Follower | None:
+        """The answer's head is here; who wants its bytes, too."""
         if not self._wanted:
-            return
-        if status in {OK, PARTIAL}:
-            info = _object_of(self._name, status, headers)
-            if info is not None:
-                teach(self._context, self._name, self._known, info)
-        elif status == NOT_FOUND:
+            return None
+        if status == NOT_FOUND:
             teach(self._context, self._name, self._known, None)
+        info = _object_of(self._name, status, headers) if status in {OK, PARTIAL} else None
+        if info is None:
+            return None
+        teach(self._context, self._name, self._known, info)
+        if status != OK or not self._reads_all or self._known is None:
+            return None
+        if not is_same(info, *self._known):
+            return None
+        return self._context.cache.follow(
+            Version.of(*self._known, self._context.external.traits), md5_of(headers)
+        )
 
 
 def _object_of(name: ObjectName, status: int, headers: Mapping[str, str]) -> ObjectInfo | None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 from nobreak.engine.background import Background
+from nobreak.engine.cache import Cache
 from nobreak.engine.context import Context
 from nobreak.engine.deaths import note_the_dead
 from nobreak.engine.doubts import Doubts
@@ -18,10 +19,12 @@ from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.local.copies import CopyFiles
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
+from nobreak.stores.sqlite.copies import SqliteCopies
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
 from nobreak.stores.sqlite.open_uploads import SqliteOpenUploads
@@ -35,8 +38,13 @@ CLOSING_GRACE = 2.0
 
 
 @asynccontextmanager
-async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Context]:
-    """The stores of one engine. Raises `LocalStoreError` when the data directory can't be used."""
+async def opened(
+    settings: Settings, reporter: Reporter, *, leads: bool = True
+) -> AsyncIterator[Context]:
+    """The stores of one engine. Raises `LocalStoreError` when the data directory can't be used.
+
+    `leads` False: of a short-lived command, whose settings may not be those of the service.
+    """
     folder, external_settings = settings.local.data_dir, settings.external
     async with AsyncExitStack() as stack:
         disk = Disk(
@@ -73,6 +81,11 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
 
         background = Background(unexpected)
         stack.push_async_callback(background.aclose, CLOSING_GRACE)
+        limit = settings.local.cache_bytes
+        copies, files = SqliteCopies(database), CopyFiles(disk)
+        cache = Cache(copies, files, bodies, background, reporter, limit)
+        await cache.open(leads=leads)
+        disk.yielding = cache if cache.enabled else None
         yield Context(
             external=external,
             journal=journal,
@@ -81,6 +94,7 @@ async def opened(settings: Settings, reporter: Reporter) -> AsyncIterator[Contex
             buckets=SqliteBuckets(database),
             board=board,
             bodies=bodies,
+            cache=cache,
             uploads=uploads,
             open_uploads=open_uploads,
             link=Link(board, background),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
+from nobreak.engine.follower import Follower
 from nobreak.engine.link import Link
 from nobreak.errors import CorruptBodyError, OutageError, OutageKind
 from nobreak.stores.external.base import Download, Traits
@@ -52,11 +53,17 @@ class ExternalReading:
 
     A server that stops sending is given up after `patience` seconds: the reader sees the
     answer end early and can ask again, it never hangs (I5). The first bytes have what is left
-    of those seconds since `asked_at`, on the event loop's clock.
+    of those seconds since `asked_at`, on the event loop's clock. `follower`: takes all bytes along.
     """
 
     def __init__(
-        self, download: Download, info: ObjectInfo, link: Link, patience: float, asked_at: float
+        self,
+        download: Download,
+        info: ObjectInfo,
+        link: Link,
+        patience: float,
+        asked_at: float,
+        follower: Follower | None = None,
     ) -> None:
         self.info = info
         self.start = download.start
@@ -65,6 +72,7 @@ class ExternalReading:
         self._link = link
         self._patience = patience
         self._asked_at = asked_at
+        self._follower = follower
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes, once. Raises `OutageError` when the external store fails in the middle."""
@@ -77,6 +85,8 @@ class ExternalReading:
                         chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return
+                if self._follower is not None:
+                    self._follower.take(chunk)
                 yield chunk
                 deadline = loop.time() + self._patience
         except TimeoutError as error:
@@ -91,6 +101,8 @@ class ExternalReading:
 
     async def aclose(self) -> None:
         """Release the connection. May be called twice."""
+        if self._follower is not None:
+            self._follower.end()
         await self._download.aclose()
 
 

@@ -84,7 +84,8 @@ class Engine:
 
     async def _open(self) -> None:
         settings = self._live.current
-        context = await self._stack.enter_async_context(opened(settings, self._reporter))
+        opening = opened(settings, self._reporter, leads=self._leads)
+        context = await self._stack.enter_async_context(opening)
         self._context, self._store = context, Store(context)
         self._health = HealthCheck(context, self._leadership)
         if not self._leads:
@@ -189,6 +190,7 @@ class Engine:
             monitored=self._leadership.is_held(),
             free=context.bodies.free_bytes(),
             full=context.room.full,
+            cache=context.cache.tally(),
             now=context.now(),
         )
 

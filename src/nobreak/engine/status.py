@@ -5,6 +5,7 @@ from typing import Any
 
 from nobreak.engine.modes import failover_of
 from nobreak.settings.model import HealthSettings, Settings
+from nobreak.stores.copies import CacheTally
 from nobreak.stores.interfaces import Board, Journal, Notice
 
 SHOWN_TRANSITIONS = 10
@@ -20,13 +21,14 @@ def status(
     monitored: bool,
     free: int,
     full: bool,
+    cache: CacheTally,
     now: float,
 ) -> dict[str, Any]:
     """The state of this machine, ready for JSON. Takes microseconds, whatever the journal holds.
 
     The seed's keys and types: `port` is a string, `last_check` an ISO time with offset or null.
     Sizes are bytes, times and ages seconds. `monitored`: a process leads; `free`: bytes that the
-    disk has left; `full`: it takes no more writes; `now`: seconds since the epoch.
+    disk has left; `full`: it takes no more writes; `cache`: the copies; `now`: seconds since the epoch.
     """
     notice, tally = board.read(), journal.tally()
     state = failover_of(notice)
@@ -76,6 +78,12 @@ def status(
         "disk": {
             "free": free,
             "full": full,
+        },
+        "cache": {
+            "copies": cache.copies,
+            "bytes": cache.bytes,
+            "max_bytes": settings.local.cache_bytes or None,
+            "served": cache.served,
         },
         "transitions": [
             {

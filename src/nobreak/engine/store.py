@@ -1,27 +1,23 @@
 """The store that an application sees: it works the same before, during and after an outage."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
-from nobreak.core.routing import Held, Link, Operation, Step, route
-from nobreak.engine.attempt import read_within
-from nobreak.engine.away import AWAY, get_away, head_away, is_sure_of
+from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
 from nobreak.engine.holding import held_of
-from nobreak.engine.journal_reading import read_here, reattribute_here, segments_here
-from nobreak.engine.learning import absence_taught, teach
+from nobreak.engine.journal_reading import reattribute_here, segments_here
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
+from nobreak.engine.object_reads import ObjectReads
 from nobreak.engine.outside import NewObject, Source, taken_in
-from nobreak.engine.reading import ExternalReading, Reading, as_known
+from nobreak.engine.reading import Reading
 from nobreak.engine.uploads import Uploads
-from nobreak.engine.writing import Writing, journalled
+from nobreak.engine.writing import Writing
 from nobreak.errors import (
-    NobreakError,
-    NotFoundError,
     OutageError,
     OutOfSpaceError,
     UnavailableError,
@@ -31,12 +27,10 @@ from nobreak.stores.interfaces import Condition
 from nobreak.stores.local.spool import INLINE_MAX
 from nobreak.words import (
     Attributes,
-    EntryKind,
     ObjectInfo,
     ObjectName,
     Precondition,
     RangeRequest,
-    Receipt,
     Segment,
 )
 
@@ -57,7 +51,8 @@ class Store:
         self._context = context
         self._doubts = context.doubts
         self._writing = Writing(context)
-        self.uploads = Uploads(context, self._writing, self._way, self._look)
+        self._reads = ObjectReads(context)
+        self.uploads = Uploads(context, self._writing, self._way, self._reads.look)
         """Multipart uploads."""
 
     async def put(
@@ -99,42 +94,30 @@ class Store:
         finally:
             await spool.aclose()
 
-    async def get(self, name: ObjectName, *, range_: RangeRequest | None = None) -> Reading:
+    async def get(
+        self, name: ObjectName, *, range_: RangeRequest | None = None, tried: bool = False
+    ) -> Reading:
         """Begin to read an object, or a range of it. Close the reading in all cases.
+
+        `tried`: the external store has just failed to answer this.
 
         Raises `NotFoundError`, `RangeNotSatisfiableError`, `CorruptBodyError`, and
         `UnavailableError` at once when only the external store has it and is away (I2, I5).
         """
-        checked(name)
-        while True:
-            step = self._step(Operation.GET, name)
-            if step is not Step.ANSWER_HERE:
-                return await self._get_external(name, step, range_)
-            reading = await read_here(self._context, name, range_)
-            if reading is not None:
-                return reading
-            await asyncio.sleep(0)  # it has just left: one look at the journal serves a whole turn
+        return await self._reads.get(checked(name), range_, tried=tried)
 
     async def read(self, name: ObjectName) -> bytes:
         """A whole object at once. Raises what `get` raises."""
         async with aclosing(await self.get(name)) as reading:
             return b"".join([chunk async for chunk in reading.chunks()])
 
-    async def head(self, name: ObjectName) -> ObjectInfo:
-        """Look at an object. Raises what `get` raises."""
-        checked(name)
-        step = self._step(Operation.HEAD, name)
-        newest = self._context.journal.newest(name) if step is Step.ANSWER_HERE else None
-        if newest is not None and newest.kind is EntryKind.PUT:
-            return journalled(newest)
-        if step is Step.KNOWN:
-            return head_away(self._context, name)
-        self._refuse(name, step)
-        known = self._context.catalog.get(name)
-        with absence_taught(self._context, name, known):
-            info = await self._look(name, known[1] if known else None)
-        teach(self._context, name, known, info)
-        return as_known(info, known, self._context.external.traits)
+    async def head(self, name: ObjectName, *, tried: bool = False) -> ObjectInfo:
+        """Look at an object. Raises what `get` raises, for which `tried` is the same."""
+        return await self._reads.head(checked(name), tried=tried)
+
+    def answers(self, operation: Operation, name: ObjectName) -> bool:
+        """Whether a read that the external store has just failed to answer can be answered here."""
+        return self._reads.is_known(operation, name)
 
     async def delete(
         self, name: ObjectName, *, precondition: Precondition | None = None
@@ -166,13 +149,10 @@ class Store:
             return self._step(operation, name) is Step.TRY_EXTERNAL, None
         if step_of(self._context, operation, name) is Step.TRY_EXTERNAL:
             return True, None
-        condition = await condition_here(self._context, name, precondition, self._look)
+        condition = await condition_here(self._context, name, precondition, self._reads.look)
         if announced is None or announced > INLINE_MAX:
             self._context.journal.decide(name, condition)
         return False, condition
-
-    async def _look(self, name: ObjectName, receipt: Receipt | None) -> ObjectInfo:
-        return await self._ask(name, self._context.external.head(name, receipt=receipt))
 
     async def copy(
         self,
@@ -189,7 +169,9 @@ class Store:
                 return await self.put(
                     target,
                     reading.chunks(),
-                    attributes=reading.info.attributes if attributes is None else attributes,
+                    attributes=_copied(reading.info.attributes)
+                    if attributes is None
+                    else attributes,
                     size=reading.info.size,
                     precondition=precondition,
                 )
@@ -219,7 +201,7 @@ class Store:
                 catalog=not lists or step is Step.CATALOG,
             )
         except OutageError as error:
-            raise self._failed(ObjectName(bucket, prefix), error) from error
+            raise self._reads.failed(ObjectName(bucket, prefix), error) from error
         return listing
 
     async def walk(self, bucket: str, *, prefix: str = "") -> AsyncIterator[ObjectInfo]:
@@ -246,55 +228,19 @@ class Store:
         """The parts that a journalled object came in; none for one that came whole."""
         return segments_here(self._context, name)
 
-    @property
-    def _patience(self) -> float:
-        return self._context.writes.divert_after
-
     def _step(self, operation: Operation, name: ObjectName, *, complete: bool = False) -> Step:
         """Ask the routing table."""
         held = held_of(self._context, name)
         if held is Held.NOTHING and name in self._doubts:
             held = Held.DOUBT
         state, policy = self._context.link.state(), self._context.writes.policy
-        if operation in {Operation.GET, Operation.HEAD} and state is not Link.OPEN:
-            complete = is_sure_of(self._context, name)
         return route(operation, state, held, policy, complete=complete)
 
-    async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
-        """Ask the external store for no longer than our patience; any answer is one (I8)."""
-        try:
-            result = await read_within(work, self._patience)
-        except OutageError as error:
-            raise self._failed(name, error) from error
-        except NobreakError:
-            self._context.link.answered()
-            raise
-        self._context.link.answered()
-        return result
 
-    def _failed(self, name: ObjectName, error: OutageError) -> UnavailableError:
-        """A read failed: suspect an outage, and tell the client to come again."""
-        self._context.link.failed(name, error)
-        return UnavailableError(f"{name}: the external store failed: {error}")
-
-    @staticmethod
-    def _refuse(name: ObjectName, step: Step) -> None:
-        if step is Step.NOT_FOUND:
-            raise NotFoundError(name)
-        if step is Step.REFUSE:
-            raise UnavailableError(f"{name}: {AWAY}")
-
-    async def _get_external(
-        self, name: ObjectName, step: Step, range_: RangeRequest | None
-    ) -> Reading:
-        if step is Step.KNOWN:
-            raise get_away(self._context, name)
-        self._refuse(name, step)
-        known = self._context.catalog.get(name)
-        receipt = known[1] if known else None
-        external, asked_at = self._context.external, asyncio.get_running_loop().time()
-        with absence_taught(self._context, name, known):
-            download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
-        teach(self._context, name, known, download.info)
-        info = as_known(download.info, known, external.traits)
-        return ExternalReading(download, info, self._context.link, self._patience, asked_at)
+def _copied(attributes: Attributes) -> Attributes:
+    """The attributes of a copy: a checksum of checksums, of an object that came in parts, is not its."""
+    s3 = attributes.s3
+    if s3.get("x-amz-checksum-type") != "COMPOSITE":
+        return attributes
+    kept = {name: text for name, text in s3.items() if not name.startswith("x-amz-checksum-")}
+    return replace(attributes, s3=kept)

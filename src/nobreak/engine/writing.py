@@ -13,6 +13,7 @@ from typing import Any
 
 from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
+from nobreak.engine.cache import Version
 from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
 from nobreak.engine.late import AnyAttempt, LateAttempts
@@ -78,6 +79,9 @@ class Writing:
             if step is Next.ACKNOWLEDGE:
                 info = await self._remember(new, fingerprint, attributes, attempt.result)
                 self._check_not_overtaken(name, precondition)
+                context.cache.take_spool(
+                    Version.of(info, attempt.result, context.external.traits), spool
+                )
                 return info
             if step is Next.RELAY:
                 raise attempt.answer
@@ -146,6 +150,9 @@ class Writing:
             if step is Next.ACKNOWLEDGE:
                 info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
                 self._check_not_overtaken(name, precondition)
+                await self._copy_parts(
+                    draft, Version.of(info, attempt.result, context.external.traits)
+                )
                 return info
             if step is Next.RELAY:
                 raise attempt.answer
@@ -153,6 +160,13 @@ class Writing:
             draft = replace(draft, condition=condition)
             await self._divert(draft, outcome, attempt, None, seen)
         return local_object(name, fingerprint, draft.attributes, context.now())
+
+    async def _copy_parts(self, draft: Draft, version: Version) -> None:
+        cache, fingerprint = self._context.cache, draft.fingerprint
+        if cache.enabled and draft.body is not None and fingerprint is not None:
+            held = await cache.hold(draft.name, draft.body, fingerprint)
+            if held is not None:
+                cache.take_held(version, held, fingerprint)
 
     async def put_kept(self, draft: Draft) -> ObjectInfo:
         """Take a body into the journal that is here already."""
@@ -178,7 +192,7 @@ class Writing:
                 draft = Draft(name, EntryKind.DELETE, condition=condition)
                 await self._divert(draft, outcome, attempt, None, seen)
                 return {}
-            if known or context.index.follows(name.bucket):
+            if known or context.cache.relied_on or context.index.follows(name.bucket):
                 await self._forget(name, precondition)
             else:
                 context.catalog.remove_soon(name)  # a PUT before it may not be written down yet
@@ -193,6 +207,7 @@ class Writing:
             if precondition is not None:
                 raise  # its rivals look at the catalog
             self._context.index.missed(name.bucket)
+            await self._context.cache.outdated(name)
 
     async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:
         """Take a DELETE into the journal."""
@@ -309,13 +324,15 @@ class Writing:
     async def _note(self, info: ObjectInfo, receipt: Receipt) -> None:
         """Tell the catalog: before the acknowledgement where reads rely on it in an outage (I2)."""
         catalog, index, bucket = self._context.catalog, self._context.index, info.name.bucket
-        if not index.follows(bucket):
+        cache = self._context.cache
+        if not cache.relied_on and not index.follows(bucket):
             catalog.put_soon(info, receipt)
             return
         try:
             await catalog.put(info, receipt)
         except (LocalStoreError, OutOfSpaceError):
             index.missed(bucket)
+            await cache.outdated(info.name)
 
 
 def journalled(entry: Entry) -> ObjectInfo:

@@ -60,6 +60,7 @@ class EventKind(StrEnum):
     DISK_FULL = "disk_full"
     DISK_OK = "disk_ok"
     BODY_CORRUPT = "body_corrupt"
+    COPY_CORRUPT = "copy_corrupt"
     JOURNAL_CORRUPT = "journal_corrupt"
 
     SETTINGS_RELOADED = "settings_reloaded"

@@ -242,6 +242,12 @@ _JOURNAL: dict[K, tuple[Line, ...]] = {
             "🚨 LOCAL DATA CORRUPT: {name} ({reason})",
         ),
     ),
+    K.COPY_CORRUPT: (
+        _warning(
+            "⚠️ Cópia do cache descartada: {name} ({reason})",
+            "⚠️ Copy in the cache discarded: {name} ({reason})",
+        ),
+    ),
     K.JOURNAL_CORRUPT: (
         _error("🚨 JOURNAL CORROMPIDO ({reason})", "🚨 JOURNAL CORRUPT ({reason})"),
     ),

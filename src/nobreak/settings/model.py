@@ -96,11 +96,12 @@ class WriteSettings:
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """The disk of this machine. `max_bytes` 0: no limit."""
+    """The disk of this machine. `max_bytes` 0: no limit; `cache_bytes` 0: no cache."""
 
     data_dir: Path
     max_bytes: int
     min_free_bytes: int
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,16 @@ LOCAL = Section(
             "256M",
             Text("Espaço livre que sempre sobra no disco", "Free space always left on the disk"),
         ),
+        Setting(
+            "NOBREAK_CACHE_BYTES",
+            "cache_bytes",
+            size(),
+            "0",
+            Text(
+                "Cópias locais de objetos do servidor externo, para lê-los na queda; 0: nenhuma",
+                "Local copies of objects of the external server, to read them in an outage; 0: none",
+            ),
+        ),
     ),
 )
 

@@ -61,6 +61,9 @@ class Index(Protocol):
     def is_complete(self, bucket: str) -> bool:
         """Whether the catalog holds every object of this bucket."""
 
+    def lacks(self, bucket: str) -> bool:
+        """Whether this process could not write down a change of this bucket."""
+
     def missed(self, bucket: str) -> None:
         """A change could not be written down: the disk is full, or fails. Said when it can be."""
 

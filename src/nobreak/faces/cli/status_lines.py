@@ -32,6 +32,7 @@ def status_lines(status: Status, now: datetime | None = None) -> list[Line]:
         _journal(status),
         *_drain(status),
         _disk(status),
+        *_cache(status),
         *_changes(status),
     ]
 
@@ -160,6 +161,18 @@ def _disk(status: Status) -> Line:
     if disk["full"]:
         text += said(", CHEIO: novas gravações recusadas", ", FULL: new writes refused")
     return Line(BAD if disk["full"] else GOOD, said("Disco Local", "Local Disk"), text)
+
+
+def _cache(status: Status) -> list[Line]:
+    cache = status["cache"]
+    if not cache["max_bytes"]:
+        return []
+    size, most = human_size(cache["bytes"]), human_size(cache["max_bytes"])
+    text = said(
+        f"{cache['copies']} cópias ({size} de {most}), {cache['served']} leituras atendidas",
+        f"{cache['copies']} copies ({size} of {most}), {cache['served']} reads answered",
+    )
+    return [Line(GOOD, "Cache", text)]
 
 
 def _changes(status: Status) -> list[Line]:

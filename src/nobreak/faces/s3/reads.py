@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from nobreak.app import Nobreak
+from nobreak.core.routing import Operation
 from nobreak.engine.forwarding import AWAY, Forwarding
-from nobreak.errors import UnavailableError
+from nobreak.errors import OutageError, UnavailableError
 from nobreak.faces.s3.answer import Answer, xml_answer
 from nobreak.faces.s3.conditions import is_not_modified, resolved_range, wanted_range
 from nobreak.faces.s3.hoisting import effective_headers
@@ -33,27 +34,47 @@ class Reads:
 
     async def get(self, request: S3Request, body: Incoming) -> Answer:
         """GetObject."""
+        tried = False
         if self._asks_external(request):
-            return await self._passing.on(request, body, of_object=True)
-        info = await self._store.head(name_of(request))
-        if is_not_modified(request.headers, info):
-            return Answer(NOT_MODIFIED, version_headers(info))
-        asked = self._asked(request, info)
-        status, headers = _head(request, info, asked)
-        reading = await self._store.get(info.name, range_=asked)
-        if reading.info.etag != info.etag:
-            await reading.aclose()
-            return await self.get(request, body)  # overwritten between the two looks
-        return Answer(status, headers, reading.chunks(), reading.aclose)
+            answer = await self._passed(request, body, Operation.GET)
+            if answer is not None:
+                return answer
+            tried = True
+        while True:
+            info = await self._store.head(name_of(request), tried=tried)
+            if is_not_modified(request.headers, info):
+                return Answer(NOT_MODIFIED, version_headers(info))
+            asked = self._asked(request, info)
+            status, headers = _head(request, info, asked)
+            reading = await self._store.get(info.name, range_=asked, tried=tried)
+            if reading.info.etag == info.etag:
+                return Answer(status, headers, reading.chunks(), reading.aclose)
+            await reading.aclose()  # overwritten between the two looks
 
     async def head(self, request: S3Request, body: Incoming) -> Answer:
         """HeadObject."""
+        tried = False
         if self._asks_external(request):
-            return await self._passing.on(request, body, of_object=True)
-        info = await self._store.head(name_of(request))
+            answer = await self._passed(request, body, Operation.HEAD)
+            if answer is not None:
+                return answer
+            tried = True
+        info = await self._store.head(name_of(request), tried=tried)
         if is_not_modified(request.headers, info):
             return Answer(NOT_MODIFIED, version_headers(info))
         return Answer(*_head(request, info, self._asked(request, info)))
+
+    async def _passed(
+        self, request: S3Request, body: Incoming, operation: Operation
+    ) -> Answer | None:
+        """The external store's answer; None where it failed, and what is known here answers as well."""
+        try:
+            return await self._passing.on(request, body, of_object=True)
+        except OutageError:
+            meant = request.argument("versionId") in {None, NULL_VERSION}
+            if not meant or not self._store.answers(operation, name_of(request)):
+                raise
+            return None
 
     async def attributes(self, request: S3Request, body: Incoming) -> Answer:
         """GetObjectAttributes."""

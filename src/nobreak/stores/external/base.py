@@ -89,6 +89,8 @@ class Traits:
     """It can list; otherwise the catalog does."""
     decides: bool = False
     """It honours conditional writes, and so is a `DecidingStore`."""
+    etags_of_bytes: bool = False
+    """Other bytes have another ETag, always. Not so where it is made of size and time."""
     replaces_whole: bool = False
     """A PUT that breaks off leaves the object that was there before."""
     shows_many: bool = False

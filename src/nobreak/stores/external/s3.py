@@ -85,6 +85,7 @@ class S3Store:
             chooses_names=False,
             lists=True,
             decides=True,
+            etags_of_bytes=True,
             replaces_whole=True,
             shows_many=True,
         )

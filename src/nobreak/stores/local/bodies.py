@@ -98,7 +98,7 @@ class BodyStore:
 
         def make_durable() -> None:
             os.fsync(descriptor)
-            target = self._path(name)
+            target = self.path(name)
             self._make_durable(target.parent)
             source.rename(target)
             fsync_folder(target.parent)
@@ -138,7 +138,7 @@ class BodyStore:
         return await self._open_file(kept.file, Fingerprint(segment.size, segment.md5))
 
     async def _open_file(self, name: str, fingerprint: Fingerprint) -> KeptReader:
-        path = self._path(name)
+        path = self.path(name)
 
         def open_file() -> int:
             with _told_if_gone(path):
@@ -161,7 +161,7 @@ class BodyStore:
             raise CorruptBodyError(f"{segments[0].file} is being removed") from error
         try:
             for kept in segments:
-                path = self._path(kept.file)
+                path = self.path(kept.file)
                 with _told_if_gone(path):
                     _check_size(path, path.stat().st_size, kept.segment.size)
         except BaseException:
@@ -182,7 +182,7 @@ class BodyStore:
 
     async def remove(self, files: Iterable[str]) -> None:
         """Remove files that no entry ever needed: nobody can be reading them."""
-        paths = [self._path(name) for name in files]
+        paths = [self.path(name) for name in files]
         if paths:
             await self._disk.run(partial(_unlink, paths))
 
@@ -190,7 +190,7 @@ class BodyStore:
         """Remove files of entries that have left, when nobody reads them; how many these were."""
         families: dict[str, list[Path]] = {}
         for name in files:
-            families.setdefault(family_of(name), []).append(self._path(name))
+            families.setdefault(family_of(name), []).append(self.path(name))
         return await self._disk.run(partial(self._unlink_unread, families)) if families else 0
 
     def _unlink_unread(self, families: Mapping[str, list[Path]]) -> int:
@@ -204,7 +204,7 @@ class BodyStore:
         """Remove files that nobody needs; how many these were. Walks slowly, in the background."""
         removed = 0
         for folder in await self._disk.run(self._folders):
-            old = await self._disk.run(partial(_old, folder, older_than))
+            old = await self._disk.run(partial(old_files, folder, older_than))
             if folder == self._spool:
                 removed += await self._disk.run(partial(_unlink, old))
             else:
@@ -214,7 +214,8 @@ class BodyStore:
     def _folders(self) -> list[Path]:
         return [self._spool, *(path for path in self._blobs.iterdir() if path.is_dir())]
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Where the file of this name is."""
         return self._blobs / name[:2] / name
 
 
@@ -237,7 +238,8 @@ def _unlink(paths: Sequence[Path]) -> int:
     return len(paths)
 
 
-def _old(folder: Path, older_than: float) -> list[Path]:
+def old_files(folder: Path, older_than: float) -> list[Path]:
+    """The files of a folder that were last changed so many seconds ago."""
     horizon = time.time() - older_than
     return [path for path in folder.iterdir() if _changed_at(path) < horizon]
 

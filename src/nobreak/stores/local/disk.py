@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
 
@@ -19,6 +19,16 @@ THREADS = 16
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+class Yielding(Protocol):
+    """Whoever uses room on the disk that nobody has to have."""
+
+    def reclaimable(self) -> int:
+        """How many bytes it could give back."""
+
+    def give_way(self, lack: int) -> None:
+        """Give so many bytes back, soon: they are promised to somebody."""
+
+
 class Disk:
     """The disk under `folder`. Sizes in bytes; `max_bytes` 0 means no limit."""
 
@@ -26,6 +36,8 @@ class Disk:
         self.folder = folder
         self.min_free_bytes = min_free_bytes
         self.max_bytes = max_bytes
+        self.yielding: Yielding | None = None
+        """Who gives room back when it is needed."""
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="nobreak-disk")
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -72,7 +84,12 @@ class Disk:
                 f"and holds {used}: no room for {wanted} more"
             )
         free = self.free_bytes()
-        if free - unwritten - wanted < self.min_free_bytes:
+        lack = self.min_free_bytes - (free - unwritten - wanted)
+        if lack <= 0:
+            return
+        if self.yielding is not None and self.yielding.reclaimable() >= lack:
+            self.yielding.give_way(lack)
+        else:
             raise OutOfSpaceError(
                 f"the disk has {free - unwritten} bytes left, of which {self.min_free_bytes} are to stay "
                 f"free (NOBREAK_MIN_FREE_BYTES): no room for {wanted} more"

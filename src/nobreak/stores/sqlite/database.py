@@ -29,7 +29,7 @@ from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
@@ -53,6 +53,7 @@ class _Job:
     work: Work[Any]
     answer: asyncio.Future[Any] | None
     on_failure: Callable[[], None] | None = None
+    on_done: Callable[[], None] | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -173,12 +174,17 @@ class Database:
         self._jobs.put(_Job(work, answer))
         return await answer
 
-    def write_soon(self, work: Work[Any], on_failure: Callable[[], None]) -> None:
+    def write_soon(
+        self,
+        work: Work[Any],
+        on_failure: Callable[[], None],
+        on_done: Callable[[], None] | None = None,
+    ) -> None:
         """Run `work` with one of the next transactions; nobody waits for it.
 
-        `on_failure` is called on the event loop when it could not be done.
+        `on_failure` is called on the event loop when it could not be done, else `on_done`.
         """
-        self._jobs.put(_Job(work, None, on_failure))
+        self._jobs.put(_Job(work, None, on_failure, on_done))
 
     async def aclose(self) -> None:
         """Finish what is queued and close. Who comes later is refused."""
@@ -268,8 +274,9 @@ def _run_in_savepoint(writer: apsw.Connection, job: _Job) -> None:
 
 def _answer(batch: list[_Job]) -> None:
     for job in batch:
-        if job.error is not None and job.on_failure is not None:
-            job.on_failure()
+        told = job.on_done if job.error is None else job.on_failure
+        if told is not None:
+            told()
         if job.answer is None or job.answer.done():
             continue
         if job.error is None:

@@ -61,8 +61,11 @@ class SqliteIndex:
 
         self._database.write_soon(lambda writer: _doubt(writer, bucket), again)
 
+    def lacks(self, bucket: str) -> bool:
+        return bucket in self._missed
+
     def is_complete(self, bucket: str) -> bool:
-        if bucket in self._missed:
+        if self.lacks(bucket):
             return False
         sql = "SELECT 1 FROM bucket WHERE name = ? AND scanned_at IS NOT NULL"
         return bool(self._database.read(sql, (bucket,)))

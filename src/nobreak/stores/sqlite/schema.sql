@@ -185,6 +185,58 @@ CREATE TABLE unsure (
 -- Few or none: objects that their writer knows by another ETag than the external store does.
 CREATE INDEX object_alias ON object (bucket, key) WHERE our_etag != etag AND etag != '';
 
+-- The cache: copies of objects that the external store has. In queues 0 (small) and 1 (main) they go by
+-- their place, the oldest first.
+CREATE TABLE copy (
+    bucket  TEXT    NOT NULL,
+    key     TEXT    NOT NULL,
+    version TEXT    NOT NULL,
+    size    INTEGER NOT NULL,
+    md5     TEXT    NOT NULL,
+    file    TEXT    NOT NULL,
+    queue   INTEGER NOT NULL,
+    place   INTEGER NOT NULL,
+    hits    INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX copy_place ON copy (queue, place);
+CREATE INDEX copy_file ON copy (file);
+
+-- Names of copies that were given up lately.
+CREATE TABLE ghost (
+    bucket TEXT    NOT NULL,
+    key    TEXT    NOT NULL,
+    place  INTEGER NOT NULL,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ghost_place ON ghost (place);
+
+CREATE TABLE cache (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    copies      INTEGER NOT NULL,
+    small_bytes INTEGER NOT NULL,
+    main_bytes  INTEGER NOT NULL,
+    place       INTEGER NOT NULL,
+    served      INTEGER NOT NULL
+) STRICT;
+INSERT INTO cache VALUES (1, 0, 0, 0, 0, 0);
+
+CREATE TRIGGER copy_added AFTER INSERT ON copy BEGIN
+    UPDATE cache SET copies = copies + 1,
+        small_bytes = small_bytes + new.size * (new.queue = 0),
+        main_bytes = main_bytes + new.size * (new.queue = 1);
+END;
+CREATE TRIGGER copy_removed AFTER DELETE ON copy BEGIN
+    UPDATE cache SET copies = copies - 1,
+        small_bytes = small_bytes - old.size * (old.queue = 0),
+        main_bytes = main_bytes - old.size * (old.queue = 1);
+END;
+CREATE TRIGGER copy_moved AFTER UPDATE OF queue ON copy BEGIN
+    UPDATE cache SET
+        small_bytes = small_bytes + new.size * (new.queue = 0) - old.size * (old.queue = 0),
+        main_bytes = main_bytes + new.size * (new.queue = 1) - old.size * (old.queue = 1);
+END;
+
 -- The board: one machine, one mode.
 CREATE TABLE board (
     id           INTEGER PRIMARY KEY CHECK (id = 1),

@@ -1,0 +1,64 @@
+"""The interface of the cache's table: which copies are here, and which are given up.
+
+As those of `nobreak.stores.interfaces`, it has one contract test suite.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from nobreak.words import Fingerprint, ObjectName
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of an object that the external store has: its bytes are those of `version`, in `file`.
+
+    `version` tells it from all other versions. `fingerprint`: of the bytes.
+    """
+
+    name: ObjectName
+    version: str
+    fingerprint: Fingerprint
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTally:
+    """The cache at a glance. `served`: how many reads it has answered since it was begun."""
+
+    copies: int = 0
+    bytes: int = 0
+    served: int = 0
+
+
+class Copies(Protocol):
+    """What is kept of objects that are on the external store. None of it has to survive."""
+
+    def find(self, name: ObjectName) -> Copy | None:
+        """The copy of an object; its file may be gone."""
+
+    def admit_soon(self, copy: Copy, limit: int, settled: Callable[[Sequence[str]], None]) -> None:
+        """Take a copy in, in the place of an older one; others make room for it within `limit` bytes.
+
+        `settled` hears, on the event loop, of the files that are not needed then. They are that of
+        the copy itself when it could not be taken in.
+        """
+
+    async def drop(self, copy: Copy) -> None:
+        """Forget a copy: it was gone, or damaged."""
+
+    async def forget(self, bucket: str) -> Sequence[str]:
+        """Forget all copies of a bucket; their files."""
+
+    async def shrink(self, limit: int) -> Sequence[str]:
+        """Give up copies until they have `limit` bytes; their files."""
+
+    def asked_soon(self, names: Mapping[ObjectName, int], served: int) -> None:
+        """These were asked for, so often; and so many reads were answered from here."""
+
+    def needs(self, file: str) -> bool:
+        """Whether this is the file of a copy."""
+
+    def tally(self) -> CacheTally:
+        """Counts and bytes, in constant time."""
