@@ -12,7 +12,7 @@ def copy(key, size=10, version="v1", file=None):
     return Copy(ObjectName("b", key), version, Fingerprint(size, "md5"), file or f"{key}-{version}")
 
 
-async def admit(copies, *admitted, limit=100):
+async def admit(copies, *admitted, limit=100, since=None):
     """Take them in; the files that were not needed then."""
     gone = []
     for each in admitted:
@@ -22,7 +22,7 @@ async def admit(copies, *admitted, limit=100):
             gone.extend(files)
             settled.set()
 
-        copies.admit_soon(each, limit, note)
+        copies.admit_soon(each, copies.moment() if since is None else since, limit, note)
         await settled.wait()
     return gone
 
@@ -82,6 +82,28 @@ async def test_a_bucket_can_be_forgotten(copies):
     assert sorted(await copies.forget("b")) == ["a-v1", "b-v1"]
     assert copies.find(other.name) == other
     assert copies.tally().copies == 1
+
+
+async def test_what_was_on_its_way_when_its_bucket_was_forgotten_does_not_come_in(copies):
+    """I2: its bytes were read before whatever changed the bucket."""
+    before = copies.moment()
+    await copies.forget("b")
+    assert await admit(copies, copy("late"), since=before) == ["late-v1"]
+    assert copies.find(ObjectName("b", "late")) is None
+    assert copies.tally() == CacheTally()
+    other = Copy(ObjectName("other", "k"), "v1", Fingerprint(10, "md5"), "file")
+    assert await admit(copies, other, since=before) == []
+    assert await admit(copies, copy("new")) == []
+    assert copies.tally().copies == 2
+
+
+async def test_the_oldest_are_told_and_stay(copies):
+    """When the disk is so full that nothing can be written, their files go first."""
+    await admit(copies, *(copy(str(n)) for n in range(5)))
+    assert [each.name.key for each in copies.oldest(25)] == ["0", "1", "2"]
+    assert list(copies.oldest(0)) == []
+    assert copies.oldest(1000)[-1] == copy("4")
+    assert copies.tally().copies == 5
 
 
 async def test_with_no_room_at_all_not_even_the_empty_stay(copies):

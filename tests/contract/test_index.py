@@ -311,6 +311,30 @@ async def test_what_was_refused_waits_for_a_person_or_another_version(index):
     assert partial(index) == ["a", "b"]
 
 
+async def test_what_somebody_else_has_learnt_meanwhile_is_learnt(index, catalog):
+    """A read teaches what the leader asks for at the same time: there is nothing to doubt."""
+    await scanned(index, seen("k"))
+    (row,) = index.partial("b", "", 1)
+    for _ in range(2):
+        assert await index.learn(row, whole("k", a="1"))
+    assert not await index.learn(row, whole("k", a="2")), "one of them is wrong"
+    assert catalog.get(row.name)[0].attributes == Attributes({"a": "1"})
+
+
+@pytest.mark.parametrize(
+    "change", [{"etag": "other"}, {"size": 7}, {"modified": WHEN + timedelta(seconds=1)}, {}]
+)
+async def test_only_the_row_that_was_read_is_outdated(index, catalog, change):
+    """I2: by then a write of ours may have put another one in its place."""
+    for key in ("k", "other"):
+        await catalog.put(whole(key), Receipt(etag="theirs"))
+    await index.outdate(replace(whole("k"), **change))
+    (info, receipt) = catalog.get(ObjectName("b", "k"))
+    assert info.whole is bool(change)
+    assert (replace(info, whole=True), receipt) == (whole("k"), Receipt(etag="theirs"))
+    assert catalog.get(ObjectName("b", "other"))[0].whole
+
+
 async def test_what_is_learnt_soon_is_learnt(index, catalog):
     await scanned(index, seen("k"))
     (row,) = index.partial("b", "", 1)

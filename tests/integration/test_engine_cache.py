@@ -6,23 +6,22 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 
 import pytest
+from tests.support.cached import context, copied, external, files, is_copied, local, settled, tally
 from tests.support.net import eventually
 from tests.support.scripted import ORDINARY, ScriptedStore, connection_refused
 
 from nobreak.engine import cache as cache_module
 from nobreak.engine import indexing
-from nobreak.engine.away import copy_of_newest
 from nobreak.engine.cache import Version
 from nobreak.errors import (
     LocalStoreError,
     NotFoundError,
-    OutOfSpaceError,
     RangeNotSatisfiableError,
     UnavailableError,
 )
 from nobreak.reporting.events import EventKind
 from nobreak.stores.local.spool import INLINE_MAX
-from nobreak.words import Attributes, ObjectName, Override, RangeRequest, Receipt
+from nobreak.words import Attributes, ObjectName, RangeRequest, Receipt
 
 TEXT = Attributes({"content-type": "text/plain"}, {"a": "b"})
 SMALL, LARGE = b"small bytes", b"0123456789" * (INLINE_MAX // 5)
@@ -38,36 +37,6 @@ def quick(monkeypatch):
 @pytest.fixture
 async def cached(start):
     return await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M")
-
-
-def context(rig):
-    return rig.engine._opened
-
-
-def tally(rig):
-    return context(rig).cache.tally()
-
-
-def files(rig):
-    folder = rig.settings.local.data_dir / "cache"
-    return [path for path in folder.glob("*/*") if path.is_file()]
-
-
-async def copied(rig, count=1):
-    await eventually(lambda: tally(rig).copies == count and len(files(rig)) == count)
-
-
-async def is_copied(rig, key):
-    """Until the newest version has a copy."""
-    await eventually(lambda: copy_of_newest(context(rig), rig.name(key)) is not None)
-
-
-async def local(rig):
-    await rig.engine.choose(Override.LOCAL, "test")
-
-
-async def external(rig):
-    await rig.engine.choose(Override.AUTO, "test")
 
 
 async def is_unavailable(rig, key):
@@ -111,7 +80,7 @@ async def test_what_was_read_is_read_in_an_outage(cached, body):
     assert await rig.store.read(rig.name("k")) == body
     await copied(rig)
     assert await rig.store.read(rig.name("k")) == body
-    await eventually(lambda: not context(rig).cache._under_way)
+    await settled(rig)
     assert tally(rig).copies == 1
     await local(rig)
     assert await rig.store.read(rig.name("k")) == body
@@ -143,7 +112,7 @@ async def test_a_part_that_was_read_makes_no_copy(cached):
     async for _chunk in reading.chunks():
         break
     await reading.aclose()
-    await eventually(lambda: not context(rig).cache._under_way)
+    await settled(rig)
     assert (tally(rig).copies, files(rig)) == (0, [])
 
 
@@ -154,7 +123,6 @@ async def test_while_the_external_store_is_well_it_answers(cached):
     await copied(rig)
     rig.external.objects[rig.name("k")] = (b"by others", TEXT)
     assert await rig.store.read(rig.name("k")) == b"by others"
-    await eventually(lambda: context(rig).catalog.get(rig.name("k")) is None)
     await local(rig)
     await is_unavailable(rig, "k")
 
@@ -285,39 +253,6 @@ async def test_damage_at_the_end_of_a_very_large_copy_is_never_a_whole_answer(ca
     await eventually(lambda: (tally(rig).copies, files(rig)) == (0, []))
 
 
-async def test_the_limit_holds(start):
-    rig = await start(ScriptedStore(), NOBREAK_CACHE_BYTES="1M")
-    for n in range(40):
-        await rig.store.put(rig.name(str(n)), bytes([n]) * 100_000)
-        assert tally(rig).bytes <= 1024 * 1024
-    await eventually(lambda: not context(rig).cache._under_way)
-    await eventually(lambda: 5 <= tally(rig).copies == len(files(rig)))
-    assert sum(path.stat().st_size for path in files(rig)) <= 1024 * 1024
-    await rig.store.put(rig.name("too large"), bytes(300_000))
-    await asyncio.sleep(0.2)
-    await local(rig)
-    await is_unavailable(rig, "too large")
-
-
-async def test_a_scan_of_everything_leaves_what_is_in_use(start):
-    rig = await start(ScriptedStore(), NOBREAK_CACHE_BYTES="1M")
-    for key in ("used", *map(str, range(60))):
-        rig.external.objects[rig.name(key)] = (key.encode() * 40_000, TEXT)
-    await rig.engine.indexing.scan("b")
-    await rig.store.read(rig.name("used"))
-    await copied(rig)
-    await rig.store.read(rig.name("used"))
-    await asyncio.sleep(0.2)
-    for n in range(60):
-        await rig.store.read(rig.name(str(n)))
-        await eventually(lambda: not context(rig).cache._under_way)
-    await eventually(lambda: tally(rig).copies == len(files(rig)) > 1)
-    await local(rig)
-    assert await rig.store.read(rig.name("used")) == b"used" * 40_000
-    with pytest.raises(UnavailableError):
-        await rig.store.read(rig.name("1"))
-
-
 async def test_copies_survive_a_restart_and_files_that_nobody_needs_are_removed(start):
     rig = await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M")
     await rig.store.put(rig.name("k"), SMALL)
@@ -425,35 +360,6 @@ async def test_two_versions_with_one_etag_are_two_where_etags_are_not_of_the_byt
     await is_unavailable(rig, "k")
 
 
-async def test_the_cache_gives_way_before_a_write_is_refused(cached, monkeypatch):
-    rig = cached
-    for n in range(4):
-        await rig.store.put(rig.name(str(n)), bytes([n]) * 1_000_000)
-    await copied(rig, 4)
-    disk, least = context(rig).bodies._disk, rig.settings.local.min_free_bytes
-    capacity = least + tally(rig).bytes + 500_000
-    monkeypatch.setattr(
-        disk, "free_bytes", lambda: capacity - sum(p.stat().st_size for p in files(rig))
-    )
-    await local(rig)
-    await rig.store.put(rig.name("write"), bytes(1_500_000))
-    await eventually(lambda: tally(rig).bytes <= 3_000_000)
-    assert await rig.store.read(rig.name("write")) == bytes(1_500_000)
-    assert not rig.said(EventKind.DISK_FULL)
-
-
-async def test_a_copy_is_left_out_where_the_disk_has_no_room_for_it(cached, monkeypatch):
-    rig = cached
-    disk, least = context(rig).bodies._disk, rig.settings.local.min_free_bytes
-    monkeypatch.setattr(disk, "free_bytes", lambda: least + len(SMALL) * 2)
-    rig.external.objects[rig.name("k")] = (LARGE, TEXT)
-    await rig.engine.indexing.scan("b")
-    assert await rig.store.read(rig.name("k")) == LARGE
-    await rig.store.put(rig.name("small"), SMALL)
-    await copied(rig)
-    assert copy_of_newest(context(rig), rig.name("k")) is None
-
-
 async def test_bytes_that_are_not_those_of_the_etag_make_no_copy(cached):
     """Damaged on their way to us: the client sees it, or not; the copy would last."""
     cache = context(cached).cache
@@ -465,37 +371,6 @@ async def test_bytes_that_are_not_those_of_the_etag_make_no_copy(cached):
         follower.end()
         await eventually(lambda: not cache._under_way)
         await copied(cached, count)
-
-
-async def test_an_answer_that_the_disk_cannot_follow_is_not_held_up(cached, monkeypatch):
-    monkeypatch.setattr(cache_module, "IN_MEMORY", 1000)
-    cache = context(cached).cache
-    follower = cache.follow(Version(cached.name("k"), "v", 4000))
-    for _ in range(4):
-        follower.take(bytes(1000))
-    assert cache._waiting <= 2000
-    follower.end()
-    await eventually(lambda: not cache._under_way)
-    assert (tally(cached).copies, files(cached), cache._waiting) == (0, [], 0)
-
-
-async def test_a_cache_that_cannot_write_costs_no_client_anything(cached, monkeypatch):
-    rig = cached
-
-    async def fail(*_):
-        raise OutOfSpaceError("full")
-
-    monkeypatch.setattr(type(context(rig).cache._files), "write", fail)
-    monkeypatch.setattr(type(context(rig).cache._files), "link", fail)
-    for body in (SMALL, LARGE):
-        await rig.store.put(rig.name("k"), body)
-        assert await rig.store.read(rig.name("k")) == body
-    await local(rig)
-    await rig.store.put(rig.name("pending"), LARGE)
-    await external(rig)
-    await rig.drained()
-    assert tally(rig).copies == 0
-    assert not rig.said(EventKind.UNEXPECTED_ERROR)
 
 
 async def test_a_server_that_chooses_names_is_cached_too(start):
@@ -528,3 +403,113 @@ async def test_without_the_setting_nothing_is_kept(rig):
         "max_bytes": None,
         "served": 0,
     }
+
+
+async def test_who_was_shown_what_an_attempt_of_unknown_outcome_made_is_not_shown_the_old_version(
+    start,
+):
+    """I2, in any process: the one that has the attempt doubts the key, the others know nothing of it."""
+    first = await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M", NOBREAK_SETTLE="30")
+    second = await start(first.external, leads=False, NOBREAK_CACHE_BYTES="16M")
+    await first.store.put(first.name("k"), SMALL)
+    await copied(first)
+    first.external.plan.append(lambda _: "become a zombie")
+    task = asyncio.create_task(first.store.put(first.name("k"), b"nobody waits for it"))
+    await eventually(lambda: first.external.zombies)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert first.name("k") in context(first).doubts
+    await local(first)
+    assert await second.store.read(second.name("k")) == SMALL, "it may never have been made"
+    await external(first)
+    first.external.zombies[0].land()
+    assert await first.store.read(first.name("k")) == b"nobody waits for it"
+    await local(first)
+    for rig in (first, second):
+        await is_unavailable(rig, "k")
+
+
+@pytest.mark.parametrize("read", ["read", "head"])
+async def test_nor_what_a_dead_process_had_under_way(start, read):
+    rig = await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M", NOBREAK_SETTLE="30")
+    await rig.store.put(rig.name("k"), SMALL)
+    await copied(rig)
+    await rig.engine.__aexit__(None, None, None)
+    (rig.settings.local.data_dir / "running" / "dead").touch()
+    rig.external.objects[rig.name("k")] = (b"by the dead process", TEXT)
+    rig = await start(rig.external, NOBREAK_CACHE_BYTES="16M", NOBREAK_SETTLE="30")
+    assert context(rig).board.read().crashed
+    await getattr(rig.store, read)(rig.name("k"))
+    await local(rig)
+    await is_unavailable(rig, "k")
+
+
+async def test_what_a_read_shows_costs_the_catalog_nothing_but_trust(start):
+    """Where the server chooses names, the catalog is the only map; and conflicts are seen by its rows."""
+    traits = replace(ORDINARY, keeps_attributes=False, chooses_names=True, lists=False)
+    rig = await start(ScriptedStore(traits=traits), NOBREAK_CACHE_BYTES="16M")
+    await rig.store.put(rig.name("k"), SMALL)
+    await copied(rig)
+    kept = rig.external.objects.pop(rig.name("k"))
+    with pytest.raises(NotFoundError):
+        await rig.store.read(rig.name("k"))
+    await local(rig)
+    await is_unavailable(rig, "k")
+    await external(rig)
+    rig.external.objects[rig.name("k")] = kept
+    assert await rig.store.read(rig.name("k")) == SMALL
+
+
+async def test_a_read_that_the_catalog_cannot_be_told_of_goes_on_and_outdates_the_copy(
+    cached, monkeypatch
+):
+    rig = cached
+    await rig.store.put(rig.name("k"), SMALL)
+    await copied(rig)
+    rig.external.objects[rig.name("k")] = (b"by others", TEXT)
+
+    async def fail(*_):
+        raise LocalStoreError("the disk fails")
+
+    monkeypatch.setattr(type(context(rig).index), "outdate", fail)
+    assert await rig.store.read(rig.name("k")) == b"by others"
+    assert files(rig) == [], "no other process may answer from it either"
+    await local(rig)
+    await is_unavailable(rig, "k")
+
+
+@KEYS
+async def test_a_copy_that_was_on_its_way_when_its_bucket_changed_does_not_come_in(
+    cached, monkeypatch, body
+):
+    """I2: a form that a browser posts overwrites what was written, and read, just before."""
+    rig, go = cached, asyncio.Event()
+    kind = type(context(rig).cache._files)
+    write, link = kind.write, kind.link
+
+    async def slow_write(self, chunks):
+        await go.wait()
+        return await write(self, chunks)
+
+    async def slow_link(self, source):
+        await go.wait()
+        return await link(self, source)
+
+    monkeypatch.setattr(kind, "write", slow_write)
+    monkeypatch.setattr(kind, "link", slow_link)
+    rig.external.objects[rig.name("read")] = (body, TEXT)
+    await rig.engine.indexing.scan("b")
+    await rig.store.put(rig.name("k"), body)
+    assert await rig.store.read(rig.name("read")) == body
+    await rig.engine.forwarding.changed(rig.name(""), (), gone=False, sure=True)
+    assert context(rig).cache._under_way == 2
+    go.set()
+    await settled(rig)
+    await rig.store.put(rig.name("later"), body)
+    await is_copied(rig, "later")
+    await copied(rig, 1)
+    await local(rig)
+    for key in ("k", "read"):
+        with pytest.raises(UnavailableError):
+            await rig.store.read(rig.name(key))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from nobreak.engine.background import Background
 from nobreak.engine.follower import Follower
+from nobreak.engine.giving_way import GivingWay
 from nobreak.errors import CorruptBodyError, NobreakError
 from nobreak.reporting.events import EventKind, Reporter
 from nobreak.stores.copies import CacheTally, Copies, Copy
@@ -39,23 +40,27 @@ TOLD_AFTER = 2.0
 
 
 class Version(NamedTuple):
-    """A version of an object. `mark` tells it from all others."""
+    """A version of an object. `mark` tells it from all others.
+
+    `since`: of one that comes in, the cache's moment before it was read or written.
+    """
 
     name: ObjectName
     mark: str
     size: int
+    since: int = 0
 
     @classmethod
-    def of(cls, info: ObjectInfo, receipt: Receipt, traits: Traits) -> "Version":
+    def of(cls, info: ObjectInfo, receipt: Receipt, traits: Traits, since: int = 0) -> "Version":
         """The version that the catalog knows.
 
         Where the external store gives no ETag, ours is that of the bytes, as S3's are. Those of other
         servers may be made of size and time: there the moment of the write belongs to the mark.
         """
         if traits.etags_of_bytes or not receipt.etag:
-            return cls(info.name, receipt.etag or info.etag, info.size)
-        moment = round(info.modified.timestamp() * 1000)
-        return cls(info.name, f"{receipt.etag} {moment}", info.size)
+            return cls(info.name, receipt.etag or info.etag, info.size, since)
+        written = round(info.modified.timestamp() * 1000)
+        return cls(info.name, f"{receipt.etag} {written}", info.size, since)
 
 
 class Cache:
@@ -82,7 +87,8 @@ class Cache:
         self._asked: Counter[ObjectName] = Counter()
         self._served = 0
         self._telling = False
-        self._owed = 0
+        self.way = GivingWay(copies, files, background)
+        """For writes that need room."""
 
     @property
     def enabled(self) -> bool:
@@ -90,9 +96,9 @@ class Cache:
         return self._limit > 0
 
     @property
-    def limit(self) -> int:
-        """What all copies together may have (bytes)."""
-        return self._limit
+    def moment(self) -> int:
+        """What to remember before a version is read or written that is to come in."""
+        return self._copies.moment() if self.enabled else 0
 
     @property
     def relied_on(self) -> bool:
@@ -103,14 +109,14 @@ class Cache:
         return self.enabled or self._copies.tally().copies > 0
 
     async def open(self, *, leads: bool) -> None:
-        """Make the folder, and keep to the limit. Without a cache, who may lead removes what was one.
+        """Make the folder. Who may lead keeps to the limit or, without a cache, removes what was one.
 
         A disk that fails keeps nobody from starting: a copy without its file is none.
         """
         with suppress(NobreakError):
             if self.enabled:
                 await self._files.open()
-                if self._copies.tally().bytes > self._limit:
+                if leads and self._copies.tally().bytes > self._limit:
                     await self._files.remove(await self._copies.shrink(self._limit))
             elif leads:
                 await self._files.clear()
@@ -202,7 +208,7 @@ class Cache:
     def take_held(self, version: Version, held: KeptBytes | str, fingerprint: Fingerprint) -> None:
         """The external store has it now."""
         if isinstance(held, str):
-            self._admit(Copy(version.name, version.mark, fingerprint, held))
+            self._admit(version, fingerprint, held)
         else:
             self._start(self._written(version, held.chunks(), 0), held)
 
@@ -254,7 +260,7 @@ class Cache:
 
     async def _linked(self, version: Version, path: Path, fingerprint: Fingerprint) -> None:
         file = await self._files.link(path)
-        self._admit(Copy(version.name, version.mark, fingerprint, file))
+        self._admit(version, fingerprint, file)
 
     async def _written(
         self,
@@ -272,12 +278,13 @@ class Cache:
             follower is None or follower.is_right(fingerprint)
         )
         if right:
-            self._admit(Copy(version.name, version.mark, fingerprint, file))
+            self._admit(version, fingerprint, file)
         else:
             await self._files.remove([file])
 
-    def _admit(self, copy: Copy) -> None:
-        self._copies.admit_soon(copy, self._limit, self._remove_soon)
+    def _admit(self, version: Version, fingerprint: Fingerprint, file: str) -> None:
+        copy = Copy(version.name, version.mark, fingerprint, file)
+        self._copies.admit_soon(copy, version.since, self._limit, self._remove_soon)
 
     def _remove_soon(self, files: Sequence[str]) -> None:
         if files:
@@ -286,28 +293,6 @@ class Cache:
     async def _remove(self, files: Sequence[str]) -> None:
         with suppress(NobreakError):  # the sweep finds them
             await self._files.remove(files)
-
-    # What goes
-
-    def reclaimable(self) -> int:
-        """What the cache would give back if it had to (bytes)."""
-        return self._copies.tally().bytes if self.enabled else 0
-
-    def give_way(self, lack: int) -> None:
-        """Somebody needs so many bytes more than the disk has."""
-        asked_already, self._owed = self._owed > 0, max(self._owed, lack)
-        if not asked_already:
-            self._background.start(self._give_way())
-
-    async def _give_way(self) -> None:
-        try:
-            while self._owed:
-                owed = self._owed
-                left = max(0, self._copies.tally().bytes - owed)
-                await self._remove(await self._copies.shrink(left))
-                self._owed = 0 if self._owed == owed else self._owed - owed
-        finally:
-            self._owed = 0
 
     async def sweep(self) -> None:
         """Remove files that a crash left behind."""

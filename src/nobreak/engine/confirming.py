@@ -52,7 +52,7 @@ def _with_segments(context: Context, entry: Entry, fingerprint: Fingerprint) -> 
 
 async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: float) -> Left:
     """The external store holds this version: let the entry go, or settle."""
-    held = await _held_for_cache(context, entry)
+    since, held = context.cache.moment, await _held_for_cache(context, entry)
     try:
         left = await context.journal.confirm(entry, receipt, context.now(), settle)
     except BaseException:
@@ -60,17 +60,19 @@ async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: f
             await context.cache.let_go(held)
         raise
     if held is not None and entry.fingerprint is not None:
-        version = _version(context, entry, entry.fingerprint, receipt)
+        version = _version(context, entry, entry.fingerprint, receipt, since)
         context.cache.take_held(version, held, entry.fingerprint)
     await clear_away(context, left)
     return left
 
 
-def _version(context: Context, entry: Entry, fingerprint: Fingerprint, receipt: Receipt) -> Version:
+def _version(
+    context: Context, entry: Entry, fingerprint: Fingerprint, receipt: Receipt, since: int
+) -> Version:
     """The version that the catalog knows once the entry was confirmed."""
     written = datetime.fromtimestamp(entry.acked_at, UTC)
     info = ObjectInfo(entry.name, fingerprint.size, fingerprint.etag, written)
-    return Version.of(info, receipt, context.external.traits)
+    return Version.of(info, receipt, context.external.traits, since)
 
 
 async def _held_for_cache(context: Context, entry: Entry) -> KeptBytes | str | None:

@@ -204,7 +204,7 @@ class Forwarding:
             raise
         self._context.link.answered()
         if lesson is not None:
-            sent.follower = lesson.take(sent.status, sent.headers)
+            await _teach(lesson, sent)
         sent.headers = answered_as_ours(sent.headers, alias)
         return sent
 
@@ -274,6 +274,14 @@ class _Asked:
     query: QueryPairs
     headers: Mapping[str, str]
     data: RequestBody | None
+
+
+async def _teach(lesson: Lesson, sent: Forwarded) -> None:
+    try:
+        sent.follower = await lesson.take(sent.status, sent.headers)
+    except BaseException:
+        await sent.aclose()
+        raise
 
 
 async def _check_object(sent: Forwarded) -> None:

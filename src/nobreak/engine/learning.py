@@ -7,7 +7,6 @@ catalog, so it goes on after any interruption. Reads that the external store ans
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 from nobreak.engine.context import Context
@@ -15,7 +14,7 @@ from nobreak.engine.holding import is_being_written
 from nobreak.engine.looking import look_at, look_whole
 from nobreak.engine.names import is_odd
 from nobreak.engine.reading import as_known, is_same
-from nobreak.errors import NotFoundError, RefusedError
+from nobreak.errors import LocalStoreError, NotFoundError, OutOfSpaceError, RefusedError
 from nobreak.words import ObjectInfo, ObjectName, Receipt
 
 AT_ONCE = 8
@@ -78,7 +77,7 @@ async def _learn(context: Context, seen: ObjectInfo) -> None:
             await look_at(context, name)
 
 
-def teach(
+async def teach(
     context: Context,
     name: ObjectName,
     known: tuple[ObjectInfo, Receipt] | None,
@@ -87,16 +86,15 @@ def teach(
     """A read was answered by the external store: what that says of the catalog's row.
 
     `known`: the row before the read; `info`: the object with the external store's own ETag, None where
-    there is none. If somebody wrote meanwhile it says nothing.
+    there is none. If somebody wrote meanwhile it says nothing, but that the version of `known` is over:
+    when this returns no copy of it can answer, in no process, after what its reader is told (I2).
     """
-    followed = context.index.follows(name.bucket)
-    if not followed and known is not None and not (info and is_same(info, *known)):
-        if context.cache.relied_on and _is_quiet(context, name, known):
-            context.catalog.remove_soon(name)  # or the cache would take an old copy for the newest
+    same = info is not None and known is not None and is_same(info, *known)
+    if known is not None and known[0].whole and not same and context.cache.relied_on:
+        await _outdate(context, known[0])
+    if is_odd(name.key) or not context.index.follows(name.bucket):
         return
-    if is_odd(name.key) or not followed:
-        return
-    if info is not None and known is not None and is_same(info, *known):
+    if info is not None and known is not None and same:
         if info.whole and not known[0].whole:
             attributes = as_known(info, known, context.external.traits).attributes
             context.index.learn_soon(known[0], replace(info, attributes=attributes))
@@ -104,16 +102,13 @@ def teach(
         context.index.distrust_soon(name)
 
 
-@contextmanager
-def absence_taught(
-    context: Context, name: ObjectName, known: tuple[ObjectInfo, Receipt] | None
-) -> Iterator[None]:
-    """As `teach`, when what is done here raises `NotFoundError`."""
+async def _outdate(context: Context, seen: ObjectInfo) -> None:
+    """The read goes on, whatever the disk does."""
     try:
-        yield
-    except NotFoundError:
-        teach(context, name, known, None)
-        raise
+        await context.index.outdate(seen)
+    except (LocalStoreError, OutOfSpaceError):
+        context.index.missed(seen.name.bucket)
+        await context.cache.outdated(seen.name)
 
 
 def _is_quiet(context: Context, name: ObjectName, known: tuple[ObjectInfo, Receipt] | None) -> bool:

@@ -8,7 +8,7 @@ from nobreak.engine.context import Context
 from nobreak.engine.follower import Follower
 from nobreak.engine.learning import teach
 from nobreak.engine.reading import is_same
-from nobreak.stores.external.s3_headers import extent_of, md5_of, object_info
+from nobreak.stores.external.s3_headers import extent_of, md5_of, object_info, of_customers_key
 from nobreak.stores.external.sigv4 import QueryPairs
 from nobreak.words import Attributes, ObjectInfo, ObjectName
 
@@ -28,24 +28,25 @@ class Lesson:
         self._context = context
         self._name = name
         self._known = context.catalog.get(name) if self._wanted else None
+        self._since = context.cache.moment if self._wanted else 0
 
-    def take(self, status: int, headers: Mapping[str, str]) -> Follower | None:
+    async def take(self, status: int, headers: Mapping[str, str]) -> Follower | None:
         """The answer's head is here; who wants its bytes, too."""
         if not self._wanted:
             return None
         if status == NOT_FOUND:
-            teach(self._context, self._name, self._known, None)
+            await teach(self._context, self._name, self._known, None)
         info = _object_of(self._name, status, headers) if status in {OK, PARTIAL} else None
         if info is None:
             return None
-        teach(self._context, self._name, self._known, info)
+        await teach(self._context, self._name, self._known, info)
         if status != OK or not self._reads_all or self._known is None:
             return None
-        if not is_same(info, *self._known):
+        if not is_same(info, *self._known) or of_customers_key(headers):
             return None
-        return self._context.cache.follow(
-            Version.of(*self._known, self._context.external.traits), md5_of(headers)
-        )
+        traits = self._context.external.traits
+        version = Version.of(*self._known, traits, self._since)
+        return self._context.cache.follow(version, md5_of(headers))
 
 
 def _object_of(name: ObjectName, status: int, headers: Mapping[str, str]) -> ObjectInfo | None:

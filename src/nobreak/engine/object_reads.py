@@ -19,13 +19,15 @@ from nobreak.engine.cache import Version
 from nobreak.engine.context import Context
 from nobreak.engine.holding import held_of
 from nobreak.engine.journal_reading import read_here
-from nobreak.engine.learning import absence_taught, teach
+from nobreak.engine.learning import teach
 from nobreak.engine.reading import ExternalReading, Reading, as_known, is_same
 from nobreak.engine.writing import journalled
 from nobreak.errors import NobreakError, NotFoundError, OutageError, UnavailableError
 from nobreak.words import EntryKind, ObjectInfo, ObjectName, RangeRequest, Receipt
 
 T = TypeVar("T")
+Known = tuple[ObjectInfo, Receipt] | None
+"""The catalog's row of an object."""
 
 
 class ObjectReads:
@@ -68,13 +70,12 @@ class ObjectReads:
             return self._head_away(name, step)
         known = self._context.catalog.get(name)
         try:
-            with absence_taught(self._context, name, known):
-                info = await self.look(name, known[1] if known else None)
+            info = await self._told(name, known, self.look(name, known[1] if known else None))
         except UnavailableError:
             if not self.is_known(Operation.HEAD, name):
                 raise
             return await self.head(name, tried=True)
-        teach(self._context, name, known, info)
+        await teach(self._context, name, known, info)
         return as_known(info, known, self._context.external.traits)
 
     async def look(self, name: ObjectName, receipt: Receipt | None) -> ObjectInfo:
@@ -125,18 +126,30 @@ class ObjectReads:
 
     async def _get_external(self, name: ObjectName, range_: RangeRequest | None) -> Reading:
         context, external = self._context, self._context.external
-        known = context.catalog.get(name)
+        known, since = context.catalog.get(name), context.cache.moment
         receipt = known[1] if known else None
         asked_at = asyncio.get_running_loop().time()
-        with absence_taught(context, name, known):
-            download = await self._ask(name, external.get(name, range_=range_, receipt=receipt))
-        teach(context, name, known, download.info)
+        asking = self._ask(name, external.get(name, range_=range_, receipt=receipt))
+        download = await self._told(name, known, asking)
+        try:
+            await teach(context, name, known, download.info)
+        except BaseException:
+            await download.aclose()
+            raise
         follower = None
         if range_ is None and known is not None and is_same(download.info, *known):
-            follower = context.cache.follow(Version.of(*known, context.external.traits))
+            follower = context.cache.follow(Version.of(*known, external.traits, since))
         info = as_known(download.info, known, external.traits)
         patience = context.writes.divert_after
         return ExternalReading(download, info, context.link, patience, asked_at, follower)
+
+    async def _told(self, name: ObjectName, known: Known, asking: Coroutine[Any, Any, T]) -> T:
+        """What is found; that nothing is there teaches, too."""
+        try:
+            return await asking
+        except NotFoundError:
+            await teach(self._context, name, known, None)
+            raise
 
     async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
         """Ask the external store for no longer than our patience; any answer is one (I8)."""

@@ -85,7 +85,7 @@ async def opened(
         copies, files = SqliteCopies(database), CopyFiles(disk)
         cache = Cache(copies, files, bodies, background, reporter, limit)
         await cache.open(leads=leads)
-        disk.yielding = cache if cache.enabled else None
+        disk.yielding = cache.way if cache.enabled else None
         yield Context(
             external=external,
             journal=journal,

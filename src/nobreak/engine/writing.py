@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from nobreak.core.routing import Next, Operation, Outcome, after
@@ -70,6 +71,7 @@ class Writing:
         """Stream a body to the external store, and keep it until that has confirmed it."""
         name, precondition = new.name, new.precondition
         context, seen = self._context, self._seen(name)
+        since = context.cache.moment
         with self._doubts.about(name, fenced=precondition is not None):
             attempt, fingerprint = await self._begin(new, spool)
             attributes = new.complete
@@ -80,7 +82,7 @@ class Writing:
                 info = await self._remember(new, fingerprint, attributes, attempt.result)
                 self._check_not_overtaken(name, precondition)
                 context.cache.take_spool(
-                    Version.of(info, attempt.result, context.external.traits), spool
+                    Version.of(info, attempt.result, context.external.traits, since), spool
                 )
                 return info
             if step is Next.RELAY:
@@ -142,6 +144,7 @@ class Writing:
         new = NewObject(name, b"", draft.attributes, precondition=precondition)
         assert fingerprint is not None, "a PUT has a fingerprint"  # noqa: S101
         context, seen = self._context, self._seen(name)
+        since = context.cache.moment
         with self._doubts.about(name, fenced=precondition is not None):
             context.ours.sent(name, fingerprint.etag)
             attempt = Attempt(work)
@@ -151,7 +154,7 @@ class Writing:
                 info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
                 self._check_not_overtaken(name, precondition)
                 await self._copy_parts(
-                    draft, Version.of(info, attempt.result, context.external.traits)
+                    draft, Version.of(info, attempt.result, context.external.traits, since)
                 )
                 return info
             if step is Next.RELAY:
@@ -291,11 +294,15 @@ class Writing:
         """Commit an entry; a body that no entry came to need is removed."""
         context = self._context
         try:
-            return await asyncio.shield(context.journal.append(draft, context.now()))
+            return await context.cache.way.with_room(partial(self._commit, draft), 0)
         except NobreakError:
             if draft.body is not None and draft.body.file is not None:
                 await context.bodies.remove([draft.body.file])
             raise
+
+    async def _commit(self, draft: Draft) -> Appended:
+        context = self._context
+        return await asyncio.shield(context.journal.append(draft, context.now()))
 
     async def _remember(
         self, new: NewObject, fingerprint: Fingerprint, attributes: Attributes, receipt: Receipt

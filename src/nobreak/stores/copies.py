@@ -38,10 +38,15 @@ class Copies(Protocol):
     def find(self, name: ObjectName) -> Copy | None:
         """The copy of an object; its file may be gone."""
 
-    def admit_soon(self, copy: Copy, limit: int, settled: Callable[[Sequence[str]], None]) -> None:
+    def moment(self) -> int:
+        """A number that never shrinks: what `admit_soon` is to be given, from before the bytes were read."""
+
+    def admit_soon(
+        self, copy: Copy, since: int, limit: int, settled: Callable[[Sequence[str]], None]
+    ) -> None:
         """Take a copy in, in the place of an older one; others make room for it within `limit` bytes.
 
-        `settled` hears, on the event loop, of the files that are not needed then. They are that of
+        Not when its bucket was forgotten after the moment `since`. `settled` hears, on the event loop, of the files that are not needed then. They are that of
         the copy itself when it could not be taken in.
         """
 
@@ -49,10 +54,13 @@ class Copies(Protocol):
         """Forget a copy: it was gone, or damaged."""
 
     async def forget(self, bucket: str) -> Sequence[str]:
-        """Forget all copies of a bucket; their files."""
+        """Forget all copies of a bucket, and those that are on their way; the files of the former."""
 
     async def shrink(self, limit: int) -> Sequence[str]:
         """Give up copies until they have `limit` bytes; their files."""
+
+    def oldest(self, count: int) -> Sequence[Copy]:
+        """The copies that have been here for the longest time, with so many bytes or a little more."""
 
     def asked_soon(self, names: Mapping[ObjectName, int], served: int) -> None:
         """These were asked for, so often; and so many reads were answered from here."""

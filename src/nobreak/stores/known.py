@@ -107,6 +107,12 @@ class Index(Protocol):
     def distrust_soon(self, name: ObjectName) -> None:
         """As above; durable with one of the next commits."""
 
+    async def outdate(self, seen: ObjectInfo) -> None:
+        """The object is not any more what its row, `seen`, says: the row is not whole then.
+
+        Nothing is done when the row is another one by now.
+        """
+
     async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
         """What a look at a distrusted key has found; None: nothing. False: a write came between."""
 

@@ -37,7 +37,8 @@ STATED = frozenset(
     }
 )
 """What a PUT may ask for, and an answer to GET and HEAD states."""
-NOT_ALL = frozenset({"x-amz-tagging-count", "x-amz-server-side-encryption-customer-algorithm"})
+OF_CUSTOMERS_KEY = "x-amz-server-side-encryption-customer-algorithm"
+NOT_ALL = frozenset({"x-amz-tagging-count", OF_CUSTOMERS_KEY})
 """An answer with one of these leaves something unsaid: the tags; or what only a secret opens."""
 OF_THE_REQUEST = frozenset({"x-amz-id-2", "x-amz-request-id"})
 
@@ -161,10 +162,15 @@ def md5_of(headers: Mapping[str, str]) -> str | None:
     encryption = headers.get("x-amz-server-side-encryption", "")
     if encryption.startswith("aws:kms"):
         return None
-    if "x-amz-server-side-encryption-customer-algorithm" in headers:
+    if of_customers_key(headers):
         return None
     etag = etag_of(headers)
     return etag if _MD5.fullmatch(etag) else None
+
+
+def of_customers_key(headers: Mapping[str, str]) -> bool:
+    """Whether these bytes were encrypted with a key that only the customer has."""
+    return any(name.lower() == OF_CUSTOMERS_KEY for name in headers)
 
 
 def object_info(name: ObjectName, headers: Mapping[str, str], size: int) -> ObjectInfo:

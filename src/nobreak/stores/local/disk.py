@@ -6,7 +6,7 @@ Waiting for a disk never happens on the event loop: `Disk.run` hands it to a thr
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -28,6 +28,13 @@ class Yielding(Protocol):
     def give_way(self, lack: int) -> None:
         """Give so many bytes back, soon: they are promised to somebody."""
 
+    async def with_room(self, attempt: Callable[[], Awaitable[T]], wanted: int) -> T:
+        """What `attempt` gives, which needs so many bytes.
+
+        While it raises `OutOfSpaceError` and there is anything to give back, that is done, and it is
+        made again.
+        """
+
 
 class Disk:
     """The disk under `folder`. Sizes in bytes; `max_bytes` 0 means no limit."""
@@ -47,6 +54,12 @@ class Disk:
             return await loop.run_in_executor(self._threads, work)
         except OSError as error:
             raise translated(error) from error
+
+    async def run_for_room(self, work: Callable[[], T], wanted: int) -> T:
+        """As `run`, for work that needs `wanted` bytes and may be done again: see `Yielding.with_room`."""
+        if self.yielding is None:
+            return await self.run(work)
+        return await self.yielding.with_room(lambda: self.run(work), wanted)
 
     async def open(self, opener: Callable[[], int]) -> int:
         """The descriptor that `opener` gives; closed again when nobody waits for it any more."""

@@ -198,7 +198,8 @@ class Spool:
 
     async def _flush(self, *, hash_it: bool = True) -> None:
         data, offset = self._buffer, self._flushed
-        self._check_room(self, max(len(data), (self._announced or 0) - offset))
+        wanted = max(len(data), (self._announced or 0) - offset)
+        self._check_room(self, wanted)
         path = self._path = self._path or self._folder / uuid.uuid4().hex
 
         def write() -> int | None:
@@ -212,7 +213,7 @@ class Spool:
                     self._hash.update(data)
                 return self._file
 
-        self._descriptor = await self._disk.run(write)
+        self._descriptor = await self._disk.run_for_room(write, wanted)
         self._flushed += len(data)
         self._buffer = bytearray()
         self._wake()

@@ -1,7 +1,7 @@
 """The cache's table in SQLite. What it promises stands in `nobreak.stores.copies.Copies`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import apsw
 
@@ -25,18 +25,24 @@ class SqliteCopies:
         def look_up() -> Copy | None:
             sql = f"SELECT {COLUMNS} FROM copy WHERE bucket = ? AND key = ?"
             rows = self._database.read(sql, (name.bucket, name.key))
-            if not rows:
-                return None
-            _bucket, _key, version, size, md5, file = rows[0]
-            return Copy(name, version, Fingerprint(size, md5), file)
+            return _copy_from(rows[0]) if rows else None
 
         return self._database.unchanged(("copy", name), look_up)
 
-    def admit_soon(self, copy: Copy, limit: int, settled: Callable[[Sequence[str]], None]) -> None:
+    def moment(self) -> int:
+        def look_up() -> int:
+            ((place,),) = self._database.read("SELECT place FROM cache")
+            return int(place)
+
+        return self._database.unchanged("moment of copies", look_up)
+
+    def admit_soon(
+        self, copy: Copy, since: int, limit: int, settled: Callable[[Sequence[str]], None]
+    ) -> None:
         unneeded: list[str] = []
 
         def work(writer: apsw.Connection) -> None:
-            unneeded.extend(_admit(writer, copy, limit))
+            unneeded.extend(_admit(writer, copy, since, limit))
 
         self._database.write_soon(work, lambda: settled([copy.file]), lambda: settled(unneeded))
 
@@ -51,6 +57,8 @@ class SqliteCopies:
         def work(writer: apsw.Connection) -> Sequence[str]:
             found = writer.execute("SELECT file FROM copy WHERE bucket = ?", (bucket,)).fetchall()
             writer.execute("DELETE FROM copy WHERE bucket = ?", (bucket,))
+            place = _Shelf(writer).next_place()
+            writer.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (bucket, place))
             return [str(file) for (file,) in found]
 
         return await self._database.write(work)
@@ -62,6 +70,14 @@ class SqliteCopies:
             return shelf.files
 
         return await self._database.write(work)
+
+    def oldest(self, count: int) -> Sequence[Copy]:
+        sql = (
+            f"SELECT {COLUMNS} FROM "
+            "(SELECT *, sum(size) OVER (ORDER BY queue, place) AS up_to_it FROM copy) "
+            "WHERE up_to_it - size < ?"
+        )
+        return [_copy_from(row) for row in self._database.read(sql, (count,))]
 
     def asked_soon(self, names: Mapping[ObjectName, int], served: int) -> None:
         rows = [(hits, name.bucket, name.key) for name, hits in names.items()]
@@ -84,14 +100,22 @@ class SqliteCopies:
         return self._database.unchanged("tally of copies", look_up)
 
 
+def _copy_from(row: Sequence[Any]) -> Copy:
+    bucket, key, version, size, md5, file = row
+    return Copy(ObjectName(bucket, key), version, Fingerprint(size, md5), file)
+
+
 def _nothing_lost() -> None:
     """What was asked for counts for little."""
 
 
-def _admit(writer: apsw.Connection, copy: Copy, limit: int) -> Sequence[str]:
+def _admit(writer: apsw.Connection, copy: Copy, since: int, limit: int) -> Sequence[str]:
     """Take a copy in; the files that are not needed any more."""
     shelf = _Shelf(writer)
     of = (copy.name.bucket, copy.name.key)
+    sql = "SELECT 1 FROM forgotten WHERE bucket = ? AND place > ?"
+    if writer.execute(sql, (copy.name.bucket, since)).fetchone() is not None:
+        return [copy.file]
     before = writer.execute("SELECT queue FROM copy WHERE bucket = ? AND key = ?", of).fetchone()
     shelf.drop(copy.name)
     make_room(shelf, copy.fingerprint.size, limit)

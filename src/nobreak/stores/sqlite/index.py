@@ -13,7 +13,7 @@ import apsw
 
 from nobreak.stores.known import Indexed
 from nobreak.stores.sqlite.database import Database
-from nobreak.stores.sqlite.marks import distrust, forget_bucket, learn, looked
+from nobreak.stores.sqlite.marks import distrust, forget_bucket, learn, looked, outdate
 from nobreak.stores.sqlite.rows import OBJECT_COLUMNS, attributes_text, object_from, prefix_end
 from nobreak.words import ObjectInfo, ObjectName
 
@@ -169,6 +169,9 @@ class SqliteIndex:
     def distrust_soon(self, name: ObjectName) -> None:
         missed = partial(self.missed, name.bucket)
         self._database.write_soon(lambda writer: distrust(writer, name, 0.0), missed)
+
+    async def outdate(self, seen: ObjectInfo) -> None:
+        await self._database.write(lambda writer: outdate(writer, seen))
 
     async def looked(self, name: ObjectName, info: ObjectInfo | None) -> bool:
         return await self._database.write(lambda writer: looked(writer, name, info))

@@ -10,13 +10,19 @@ REPLACE = (
     "(bucket, key, size, our_etag, attributes, modified, remote, etag, whole) "
     "VALUES (?, ?, ?, ?, ?, ?, '', ?, ?)"
 )
-LEARN = (
-    "UPDATE object SET attributes = ?5, whole = 1 "
-    "WHERE bucket = ?1 AND key = ?2 AND size = ?3 AND etag IN ('', ?4) AND whole != 1 "
-    "AND abs(modified - ?6) < 0.001 "
+_AS_SEEN = (
+    "WHERE bucket = ?1 AND key = ?2 AND size = ?3 AND etag IN ('', ?4) AND abs(modified - ?5) < 0.001 "
     "AND NOT EXISTS (SELECT 1 FROM unsure WHERE bucket = ?1 AND key = ?2)"
 )
+LEARN = f"UPDATE object SET attributes = ?6, whole = 1 {_AS_SEEN} AND whole != 1"
 """Of the row that was there before somebody looked, and of no other."""
+LEARNT = f"SELECT 1 FROM object {_AS_SEEN} AND attributes = ?6 AND whole = 1"
+
+OUTDATE = (
+    "UPDATE object SET whole = 0 "
+    "WHERE bucket = ? AND key = ? AND size = ? AND our_etag = ? AND whole = 1 "
+    "AND abs(modified - ?) < 0.001"
+)
 
 
 def touch(writer: apsw.Connection, name: ObjectName) -> None:
@@ -38,6 +44,13 @@ def distrust(writer: apsw.Connection, name: ObjectName, not_before: float) -> No
     writer.execute(
         "UPDATE object SET whole = 0 WHERE bucket = ? AND key = ?", (name.bucket, name.key)
     )
+
+
+def outdate(writer: apsw.Connection, seen: ObjectInfo) -> None:
+    """See `nobreak.stores.known.Index.outdate`."""
+    name = seen.name
+    of = (name.bucket, name.key, seen.size, seen.etag, seen.modified.timestamp())
+    writer.execute(OUTDATE, of)
 
 
 def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -> bool:
@@ -63,10 +76,13 @@ def looked(writer: apsw.Connection, name: ObjectName, info: ObjectInfo | None) -
 
 def learn(writer: apsw.Connection, seen: ObjectInfo, info: ObjectInfo) -> bool:
     """See `nobreak.stores.known.Index.learn`."""
-    name, kept = seen.name, attributes_text(info.attributes)
-    of = (name.bucket, name.key, info.size, info.etag, kept, seen.modified.timestamp())
+    name = seen.name
+    kept, modified = attributes_text(info.attributes), seen.modified.timestamp()
+    of = (name.bucket, name.key, info.size, info.etag, modified, kept)
     writer.execute(LEARN, of)
-    return writer.changes() > 0
+    if writer.changes() > 0:
+        return True
+    return writer.execute(LEARNT, of).fetchone() is not None  # somebody else was faster
 
 
 def forget_bucket(writer: apsw.Connection, bucket: str) -> None:

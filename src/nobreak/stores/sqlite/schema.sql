@@ -211,6 +211,12 @@ CREATE TABLE ghost (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ghost_place ON ghost (place);
 
+-- Buckets that anything may have changed in, and when that was, as a place.
+CREATE TABLE forgotten (
+    bucket TEXT    PRIMARY KEY,
+    place  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE cache (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     copies      INTEGER NOT NULL,
