@@ -45,10 +45,12 @@ async def test_what_went_through_is_there_in_an_outage(outage: Outage):
     await front.call("put_object", Key="large", Body=LARGE)
     await large_upload(outage, "parts")
     await direct.call("put_object", Key="older", Body=LARGE, Metadata={"by": "others"})
+    await direct.call("put_object", Key="older, small", Body=SMALL)
     await direct.call("put_object", Key="never read", Body=SMALL)
     await outage.nobreak.indexing.scan(BUCKET)
     assert await front.read("older") == LARGE
-    await eventually(lambda: copies(outage) == 4, within=20)
+    assert await front.read("older, small") == SMALL, "all of it is here along with its head"
+    await eventually(lambda: copies(outage) == 5, within=20)
     await away(outage)
     found = await front.call("get_object", Key="small")
     assert await asyncio.to_thread(found["Body"].read) == SMALL
@@ -60,6 +62,7 @@ async def test_what_went_through_is_there_in_an_outage(outage: Outage):
     )
     assert await front.read("large") == LARGE
     assert await front.read("older") == LARGE
+    assert await front.read("older, small") == SMALL
     assert await front.read("parts") == PART + b"end"
     assert await front.read("large", Range="bytes=5-14") == LARGE[5:15]
     assert await front.read("parts", Range="bytes=-4") == b"pend"
