@@ -29,14 +29,16 @@ async def admit(copies, *admitted, limit=100, since=None):
 
 async def test_a_copy_is_found_until_it_is_dropped(copies):
     assert copies.find(ObjectName("b", "k")) is None
-    assert copies.tally() == CacheTally()
+    assert (copies.tally(), copies.are_any()) == (CacheTally(), False)
     assert await admit(copies, copy("k")) == []
     assert copies.find(ObjectName("b", "k")) == copy("k")
     assert copies.needs("k-v1")
+    assert copies.are_any()
     await copies.drop(copy("k", file="another one by now"))
     assert copies.tally() == CacheTally(1, 10, 0)
     await copies.drop(copy("k"))
     assert (copies.find(ObjectName("b", "k")), copies.tally()) == (None, CacheTally())
+    assert not copies.are_any()
     assert not copies.needs("k-v1")
 
 

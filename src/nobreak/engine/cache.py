@@ -106,7 +106,7 @@ class Cache:
 
         A command may run with other settings than the service.
         """
-        return self.enabled or self._copies.tally().copies > 0
+        return self.enabled or self._copies.are_any()
 
     async def open(self, *, leads: bool) -> None:
         """Make the folder. Who may lead keeps to the limit or, without a cache, removes what was one.
@@ -120,7 +120,7 @@ class Cache:
                     await self._files.remove(await self._copies.shrink(self._limit))
             elif leads:
                 await self._files.clear()
-                if self._copies.tally().copies:
+                if self._copies.are_any():
                     await self._copies.shrink(NOTHING)
 
     def tally(self) -> CacheTally:

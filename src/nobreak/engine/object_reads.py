@@ -98,15 +98,14 @@ class ObjectReads:
         state = context.link.state()
         if tried and state is Link.OPEN:
             state = Link.SUSPECT
-        away = state is not Link.OPEN
-        cached = away and copy_of_newest(context, name) is not None
+        alone = state is not Link.OPEN and held is Held.NOTHING
+        cached = alone and copy_of_newest(context, name) is not None
         # After a crash all keys are in doubt, for nobody knows what the dead process had under way. But
         # what it had acknowledged is in the catalog, where there is a cache.
         doubts = context.doubts
-        doubted = doubts.under_way(name) if cached else name in doubts
-        if held is Held.NOTHING and doubted:
+        if held is Held.NOTHING and (doubts.under_way(name) if cached else name in doubts):
             held = Held.DOUBT
-        complete = away and is_sure_of(context, name)
+        complete = alone and not cached and is_sure_of(context, name)
         policy = context.writes.policy
         return route(operation, state, held, policy, complete=complete, cached=cached)
 

@@ -68,5 +68,8 @@ class Copies(Protocol):
     def needs(self, file: str) -> bool:
         """Whether this is the file of a copy."""
 
+    def are_any(self) -> bool:
+        """Whether there is a copy; costs nothing beside another look at the journal."""
+
     def tally(self) -> CacheTally:
         """Counts and bytes, in constant time."""

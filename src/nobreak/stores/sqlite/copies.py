@@ -92,9 +92,12 @@ class SqliteCopies:
     def needs(self, file: str) -> bool:
         return bool(self._database.read("SELECT 1 FROM copy WHERE file = ?", (file,)))
 
+    def are_any(self) -> bool:
+        return self._database.glance()[1] > 0
+
     def tally(self) -> CacheTally:
         def look_up() -> CacheTally:
-            sql = "SELECT copies, small_bytes + main_bytes, served FROM cache"
+            sql = "SELECT copies, small_bytes + main_bytes, served FROM cache, tally"
             return CacheTally(*self._database.read(sql)[0])
 
         return self._database.unchanged("tally of copies", look_up)
@@ -176,7 +179,7 @@ class _Shelf:
     def forget_old_names(self) -> None:
         """Names are forgotten when as many others came and went as there are copies."""
         self._writer.execute(
-            "DELETE FROM ghost WHERE place < (SELECT place - 2 * max(copies, ?) FROM cache)",
+            "DELETE FROM ghost WHERE place < (SELECT place - 2 * max(copies, ?) FROM cache, tally)",
             (LEAST_REMEMBERED,),
         )
 

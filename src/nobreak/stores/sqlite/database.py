@@ -72,7 +72,7 @@ class Database:
         self._reader = reader
         self._on_trouble = on_trouble
         self._closed = False
-        self._glanced: tuple[int, int] | None = None
+        self._glanced: tuple[int, int, int] | None = None
         self._found: dict[Hashable, Any] = {}
         self._found_under = -1
         self._thread: threading.Thread | None = None
@@ -115,8 +115,8 @@ class Database:
             self._tell(failure)
             raise failure from error
 
-    def glance(self) -> tuple[int, int]:
-        """How many entries the journal has, and a number that differs after any change of the file.
+    def glance(self) -> tuple[int, int, int]:
+        """How many entries the journal has and copies the cache, and a number that differs after any change.
 
         The cheapest look that sees what other processes have committed: what was read under the same
         number is still so. One look serves a whole turn of the event loop: whatever runs in that turn
@@ -125,8 +125,8 @@ class Database:
         """
         if self._glanced is not None:
             return self._glanced
-        ((entries,),) = self.read("SELECT entries FROM tally")
-        seen = entries, self._reader.data_version()
+        ((entries, copies),) = self.read("SELECT entries, copies FROM tally")
+        seen = entries, copies, self._reader.data_version()
         with suppress(RuntimeError):  # without a loop every look is its own
             asyncio.get_running_loop().call_soon(self._look_again)
             self._glanced = seen
@@ -137,7 +137,7 @@ class Database:
 
     def unchanged(self, what: Hashable, look_up: Callable[[], T]) -> T:
         """What `look_up` found for `what`, remembered while the file does not change."""
-        _entries, number = self.glance()
+        _entries, _copies, number = self.glance()
         if number != self._found_under or len(self._found) >= REMEMBERED:
             self._found_under, self._found = number, {}
         if what not in self._found:

@@ -66,7 +66,7 @@ class SqliteJournal:
         decide(self._database.read, name, condition)
 
     def newest(self, name: ObjectName) -> Entry | None:
-        entries, _number = self._database.glance()
+        entries, _copies, _number = self._database.glance()
         return self._database.unchanged(name, lambda: self._look_up(name)) if entries else None
 
     def _look_up(self, name: ObjectName) -> Entry | None:

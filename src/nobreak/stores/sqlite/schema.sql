@@ -57,9 +57,10 @@ CREATE TABLE tally (
     entries    INTEGER NOT NULL,
     bytes      INTEGER NOT NULL,
     parked     INTEGER NOT NULL,
-    part_bytes INTEGER NOT NULL
+    part_bytes INTEGER NOT NULL,
+    copies     INTEGER NOT NULL
 ) STRICT;
-INSERT INTO tally VALUES (1, 0, 0, 0, 0);
+INSERT INTO tally VALUES (1, 0, 0, 0, 0, 0);
 
 CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
     UPDATE tally SET entries = entries + 1, bytes = bytes + new.size,
@@ -219,21 +220,22 @@ CREATE TABLE forgotten (
 
 CREATE TABLE cache (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
-    copies      INTEGER NOT NULL,
     small_bytes INTEGER NOT NULL,
     main_bytes  INTEGER NOT NULL,
     place       INTEGER NOT NULL,
     served      INTEGER NOT NULL
 ) STRICT;
-INSERT INTO cache VALUES (1, 0, 0, 0, 0, 0);
+INSERT INTO cache VALUES (1, 0, 0, 0, 0);
 
 CREATE TRIGGER copy_added AFTER INSERT ON copy BEGIN
-    UPDATE cache SET copies = copies + 1,
+    UPDATE tally SET copies = copies + 1;
+    UPDATE cache SET
         small_bytes = small_bytes + new.size * (new.queue = 0),
         main_bytes = main_bytes + new.size * (new.queue = 1);
 END;
 CREATE TRIGGER copy_removed AFTER DELETE ON copy BEGIN
-    UPDATE cache SET copies = copies - 1,
+    UPDATE tally SET copies = copies - 1;
+    UPDATE cache SET
         small_bytes = small_bytes - old.size * (old.queue = 0),
         main_bytes = main_bytes - old.size * (old.queue = 1);
 END;
