@@ -6,7 +6,6 @@ and deletes it after everything that was to happen in it.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 
@@ -23,6 +22,8 @@ READ_EVERY = 60.0
 """How often the leader reads the list of buckets: others make some, too (seconds)."""
 OVERTAKEN_FOR = 0.5
 """When it is read again after a change came between (seconds)."""
+FAILED_FOR = 2.0
+"""When it is read again after the external store failed to answer (seconds)."""
 AWAY = "the external store is away, and only it knows this bucket"
 
 
@@ -141,15 +142,22 @@ class BucketReader:
             await asyncio.Event().wait()
             return
         while True:
-            overtaken = not await self._read(external)
-            await asyncio.sleep(OVERTAKEN_FOR if overtaken else READ_EVERY)
+            await asyncio.sleep(await self._read(external))
 
-    async def _read(self, external: S3Store) -> bool:
-        """False: a bucket was made or deleted meanwhile, and the list is not to be believed."""
+    async def _read(self, external: S3Store) -> float:
+        """In how many seconds the list is to be read again.
+
+        Soon when a bucket was made or deleted meanwhile, for then it is not to be believed.
+        """
         known = self._context.buckets
         while self._context.link.state() is not Link.OPEN:
             await asyncio.sleep(0.5)
-        with suppress(ExternalError):  # who may not list them, can't be told of them in an outage
-            version = known.version()
-            return await known.replace(await external.list_buckets(), version, self._context.now())
-        return True
+        version = known.version()
+        try:
+            found = await external.list_buckets()
+        except OutageError:
+            return FAILED_FOR  # an outage may come before the next minute
+        except ExternalError:
+            return READ_EVERY  # who may not list them, can't be told of them in an outage
+        replaced = await known.replace(found, version, self._context.now())
+        return READ_EVERY if replaced else OVERTAKEN_FOR

@@ -166,11 +166,13 @@ class Cache:
         self._asked, self._served, self._telling = Counter(), 0, False
 
     async def outdated(self, name: ObjectName) -> None:
-        """A write was confirmed, and the catalog could not be told: no copy may answer, in no process."""
+        """There is a newer version, and the catalog could not be told: no copy may answer, in no process.
+
+        Raises `LocalStoreError` when that can't be done either: then nobody may be told of the newer one.
+        """
         copy = self._copies.find(name) if self.relied_on else None
         if copy is not None:
-            with suppress(NobreakError):
-                await self._files.remove([copy.file])
+            await self._files.remove([copy.file])
 
     async def forget(self, bucket: str) -> None:
         """Any object of this bucket may have changed, in a way that nobody here saw."""

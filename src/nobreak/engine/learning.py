@@ -103,7 +103,7 @@ async def teach(
 
 
 async def _outdate(context: Context, seen: ObjectInfo) -> None:
-    """The read goes on, whatever the disk does."""
+    """The read goes on when the catalog can't be told, if at least the copy can be removed."""
     try:
         await context.index.outdate(seen)
     except (LocalStoreError, OutOfSpaceError):
