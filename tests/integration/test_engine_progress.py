@@ -61,7 +61,7 @@ async def test_others_can_see_how_far_it_is_and_that_it_is_over(rig, monkeypatch
     last = [shown for shown in seen if shown["active"]][-1]
     assert last["done"] + last["left"] <= 12
     assert any(shown["eta"] is not None for shown in seen)
-    assert rig.said(EventKind.DRAIN_COMPLETE)
+    await eventually(lambda: rig.said(EventKind.DRAIN_COMPLETE))  # said just after it is shown
 
 
 async def test_it_is_put_on_the_board_now_and_then_and_not_for_each_entry(rig, monkeypatch):
