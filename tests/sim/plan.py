@@ -70,7 +70,7 @@ def make_plan(seed: int) -> Plan:
         "NOBREAK_SETTLE": f"{settle:g}",
         "NOBREAK_WRITE_POLICY": rng.choice(["through"] * 5 + ["back"]),
         "NOBREAK_DRAIN_CONCURRENCY": rng.choice(["1", "4", "16"]),
-        "NOBREAK_CACHE_BYTES": Random(f"cache {seed}").choice(["0", "2K", "1M", "1M"]),
+        "NOBREAK_CACHE_BYTES": Random(f"cache {seed}").choice(["0", "2K", "2K", "1M"]),
     }
     workers = rng.choice([1, 2, 2, 3])
     return Plan(
