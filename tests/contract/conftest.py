@@ -7,13 +7,14 @@ from typing import NamedTuple
 import pytest
 
 from nobreak.stores.copies import Copies
-from nobreak.stores.interfaces import Board, Catalog, Journal
+from nobreak.stores.interfaces import Board, Catalog, GivenUp, Journal
 from nobreak.stores.known import Index, KnownBuckets
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.copies import SqliteCopies
 from nobreak.stores.sqlite.database import Database
+from nobreak.stores.sqlite.given_up import SqliteGivenUp
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
 from nobreak.stores.sqlite.open_uploads import SqliteOpenUploads
@@ -34,6 +35,7 @@ class Ledger(NamedTuple):
     uploads: Uploads
     open_uploads: OpenUploads
     copies: Copies
+    given_up: GivenUp
 
 
 @pytest.fixture
@@ -54,8 +56,14 @@ async def ledger(tmp_path: Path, clock: Clock) -> AsyncIterator[Ledger]:
         SqliteUploads(database),
         SqliteOpenUploads(database, lambda: clock.now),
         SqliteCopies(database),
+        SqliteGivenUp(database),
     )
     await database.aclose()
+
+
+@pytest.fixture
+def given_up(ledger: Ledger) -> GivenUp:
+    return ledger.given_up
 
 
 @pytest.fixture

@@ -239,6 +239,30 @@ async def test_a_newer_entry_that_is_confirmed_supersedes_parked_ones(journal, d
     assert journal.tally().parked == 0
 
 
+async def test_a_parked_entry_that_fails_again_stays_parked(journal):
+    """I4: it would come after a newer one, which did not wait for it."""
+    refused = await add(journal, put("k", 1))
+    newer = await add(journal, put("k", 2))
+    await journal.park(refused, not_before=NOW, error="HTTP 403")
+    await journal.park(newer, not_before=NOW, error="HTTP 403")
+    await journal.defer(refused, not_before=NOW + 5, error="HTTP 500", in_doubt=False)
+    left = await journal.confirm(newer, RECEIPT, NOW, settle=30)
+    assert [entry.seq for entry in left.superseded] == [refused.seq]
+    assert journal.tally().entries == 0
+
+
+async def test_what_supersedes_a_parked_entry_in_doubt_settles(journal):
+    """I4: the older request may still land."""
+    refused = await add(journal, put("k", 1))
+    newer = await add(journal, put("k", 2))
+    await journal.park(refused, not_before=NOW, error="HTTP 403")
+    await journal.defer(refused, not_before=NOW, error="HTTP 500", in_doubt=True)
+    left = await journal.confirm(newer, RECEIPT, NOW, settle=30)
+    assert ([entry.seq for entry in left.superseded], left.gone) == ([refused.seq], False)
+    assert ready(journal, NOW + 29) == []
+    assert ready(journal, NOW + 30) == [("k", newer.seq)]
+
+
 async def test_a_page_shows_the_newest_of_each_key_in_byte_order(journal):
     for key in ["b", "a/2", "a/1", "é", "a/1", "z", "😀", "\uffff"]:
         await add(journal, put(key, 1))

@@ -147,6 +147,27 @@ async def test_a_conditional_write_waits_for_no_other_and_doubts_no_fenced_one(r
     assert rig.engine.journal.tally().entries == 0
 
 
+async def test_beside_a_write_that_may_yet_be_acknowledged_nobody_decides_a_condition(rig):
+    """I4: a look would not see it, and the entry would overwrite what was acknowledged."""
+    key = rig.name("k")
+    coming = asyncio.Event()
+
+    async def body():
+        yield b"pl"
+        await coming.wait()
+        yield b"ain"
+
+    plain = asyncio.create_task(rig.store.put(key, body()))
+    await eventually(lambda: rig.external.asked == [None])
+    with pytest.raises(OvertakenError):
+        await rig.store.put(key, b"first", precondition=ABSENT)
+    coming.set()
+    await plain
+    with pytest.raises(RefusedError):
+        await rig.store.put(key, b"first", precondition=ABSENT)
+    assert (rig.outside("k"), rig.engine.journal.tally().entries) == (b"plain", 0)
+
+
 @pytest.mark.parametrize("deciding", [True, False], ids=["a doubt", "no conditions there"])
 async def test_where_the_write_has_to_wait_here_a_look_decides(start, deciding):
     rig = await start(Deciding() if deciding else ScriptedStore(traits=ORDINARY))
@@ -154,13 +175,16 @@ async def test_where_the_write_has_to_wait_here_a_look_decides(start, deciding):
     for name in (key, other):
         rig.external.objects[name] = (b"first", Attributes())
     doubts = rig.engine._opened.doubts
-    with doubts.about(key), doubts.about(other), doubts.about(none):
-        with pytest.raises(PreconditionFailedError):
-            await rig.store.put(key, b"second", precondition=ABSENT)
-        with pytest.raises(NotFoundError):
-            await rig.store.delete(none, precondition=OF_FIRST)
-        await rig.store.put(key, b"second", precondition=OF_FIRST)
-        await rig.store.delete(other, precondition=OF_FIRST)
+    for name in (key, other, none):
+        doubts.begin(name)  # a request that was given up
+    with pytest.raises(PreconditionFailedError):
+        await rig.store.put(key, b"second", precondition=ABSENT)
+    with pytest.raises(NotFoundError):
+        await rig.store.delete(none, precondition=OF_FIRST)
+    await rig.store.put(key, b"second", precondition=OF_FIRST)
+    await rig.store.delete(other, precondition=OF_FIRST)
+    for name in (key, other, none):
+        doubts.end(name)
     assert rig.external.count("put") == 0
     await rig.drained()
     assert (rig.outside("k"), rig.outside("other")) == (b"second", None)

@@ -1,5 +1,6 @@
 """What only one process of a machine does (I6), and that it goes on whatever fails (I7)."""
 
+import asyncio
 import os
 import time
 
@@ -8,6 +9,7 @@ from tests.support.net import eventually
 from nobreak.engine import leading as leading_module
 from nobreak.engine.leading import Leading
 from nobreak.engine.monitor import Monitor
+from nobreak.errors import LocalStoreError
 from nobreak.reporting.events import EventKind
 
 
@@ -69,3 +71,21 @@ async def test_what_all_processes_see_only_the_leader_says(rig):
     speaker.leads = True
     speaker.as_reporter().emit(EventKind.MONITOR_STOPPED, pid=1)
     assert rig.told.events[-1] == (EventKind.MONITOR_STOPPED, {"pid": 1})
+
+
+async def test_a_part_that_fails_while_it_is_stopped_is_not_begun_again(start, monkeypatch):
+    """A disk that can't be written any more must not keep a process from ending."""
+    run, stop = Monitor.run, []
+
+    async def failing_at_its_end(monitor):
+        try:
+            await run(monitor)
+        finally:
+            stop.append(True)
+            raise LocalStoreError("the disk is gone")
+
+    monkeypatch.setattr(Monitor, "run", failing_at_its_end)
+    rig = await start()
+    async with asyncio.timeout(20):
+        await rig.engine.__aexit__(None, None, None)
+    assert stop == [True]

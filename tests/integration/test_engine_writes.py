@@ -413,8 +413,8 @@ async def test_an_earlier_write_that_the_catalog_learns_of_late_overtakes_nothin
     """I1: the catalog is told without waiting; what comes next must not be lost for it."""
     put_soon = SqliteCatalog.put_soon
 
-    def later(catalog, info, receipt):
-        asyncio.get_running_loop().call_later(0.1, put_soon, catalog, info, receipt)
+    def later(catalog, info, receipt, untold):
+        asyncio.get_running_loop().call_later(0.1, put_soon, catalog, info, receipt, untold)
 
     monkeypatch.setattr(SqliteCatalog, "put_soon", later)
     for n in range(3):

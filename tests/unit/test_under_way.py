@@ -76,6 +76,17 @@ async def test_nothing_is_started_while_the_external_store_may_not_be_tried():
     assert line.started == [1]
 
 
+async def test_what_was_taken_up_while_nothing_might_be_sent_is_started_when_it_may():
+    """A suspicion that is over within one look of the drain must not leave it waiting for ever."""
+    line = Line(slots=1)
+    line.open = False
+    await line.take_up(1)
+    await line.under_way.change(within=0.0)
+    line.open = True
+    await line.under_way.change(within=0.01)
+    assert line.started == [1]
+
+
 async def test_more_are_taken_up_when_half_of_those_that_wait_have_gone():
     line = Line(slots=2)
     assert line.under_way.room() == 2 * AHEAD

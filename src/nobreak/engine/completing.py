@@ -10,10 +10,11 @@ from dataclasses import replace
 from nobreak.core.routing import Operation
 from nobreak.engine.conditional import Head, condition_here
 from nobreak.engine.context import Context
+from nobreak.engine.doubts import Hold
 from nobreak.engine.twins import Twins, is_lost
 from nobreak.engine.writing import Writing
 from nobreak.errors import RefusedError
-from nobreak.stores.interfaces import Completion, Condition, Draft, KeptBody, KeptSegment
+from nobreak.stores.interfaces import Completion, Draft, KeptBody, KeptSegment
 from nobreak.stores.uploads import Upload, UploadedPart
 from nobreak.words import (
     Attributes,
@@ -29,9 +30,9 @@ CHECKSUM_PREFIX = "x-amz-checksum-"
 
 Way = Callable[
     [Operation, ObjectName, Precondition | None, int | None],
-    Awaitable[tuple[bool, Condition | None]],
+    Awaitable[Hold],
 ]
-"""Whether a write goes to the external store, and what it depends on if it doesn't."""
+"""Holds a key for a write: where it goes, and what it depends on if that is the journal."""
 
 
 class Completing:
@@ -57,12 +58,14 @@ class Completing:
         """Make an object of these parts: see `Uploads.complete`."""
         context = self._context
         draft, completion = _planned(upload, parts, request, attributes, context.now())
-        through, condition = await self._way(Operation.PUT, upload.name, precondition, None)
-        info = await self._by_twin(upload, parts, draft, precondition) if through else None
-        if info is None and through and precondition is not None:
-            condition = await condition_here(context, upload.name, precondition, self._look)
-        if info is None:
-            info = await self._writing.put_kept(replace(draft, condition=condition))
+        with await self._way(Operation.PUT, upload.name, precondition, None) as hold:
+            direct = hold.direct
+            info = await self._by_twin(upload, parts, draft, precondition) if direct else None
+            if info is None and direct and precondition is not None:
+                look = condition_here(context, upload.name, precondition, self._look)
+                hold.condition = await look
+            if info is None:
+                info = await self._writing.put_kept(draft, hold)
         await self._end(completion, info)
         context.room.stored()
         return info

@@ -12,7 +12,7 @@ from dataclasses import replace
 from nobreak.core.routing import Held, Link, Operation, Step, route
 from nobreak.engine.context import Context
 from nobreak.engine.holding import held_of
-from nobreak.errors import NotFoundError
+from nobreak.errors import NotFoundError, UndecidedError
 from nobreak.stores.interfaces import Condition, Look
 from nobreak.words import ObjectInfo, ObjectName, Precondition, Receipt, WritePolicy
 
@@ -34,10 +34,12 @@ async def condition_here(
 ) -> Condition:
     """The condition of a write that goes to the journal, with a look at what that can't know.
 
-    Raises what `head` raises.
+    Raises what `head` raises, and `UndecidedError`.
     """
     if context.link.state() is not Link.OPEN or context.journal.newest(name) is not None:
-        return Condition(precondition)
+        condition = Condition(precondition)
+        check_row(context, name, condition)
+        return condition
     known = context.catalog.get(name)
     row = None if known is None else etags_of(*known)
     try:
@@ -48,6 +50,17 @@ async def condition_here(
     if row is not None and found.etag in row:
         etags |= row
     return Condition(precondition, Look(frozenset(etags), row))
+
+
+def check_row(context: Context, name: ObjectName, condition: Condition | None) -> None:
+    """Whether a condition can be decided by what was last seen, where the journal holds nothing.
+
+    Raises `UndecidedError` when that is known to be behind.
+    """
+    if condition is None or condition.look is not None:
+        return
+    if context.doubts.is_row_behind(name) and context.journal.newest(name) is None:
+        raise UndecidedError(name)
 
 
 def as_they_know_it(context: Context, name: ObjectName, asked: Precondition) -> Precondition:

@@ -33,6 +33,8 @@ COUNTS_FOR = 1.0
 """For how long a look at many counts (seconds): somebody else may write at any time."""
 LOOK_WITHIN, AFTER_TROUBLE = 1.0, 60.0
 """What a look at many may take; and for how long none is taken after one that failed (seconds)."""
+LOOK_EVERY, TOLD_WITHIN = 0.05, 0.2
+"""How often to look whether another process is done with a key; when its catalog row is there then (seconds)."""
 Known = tuple[ObjectInfo, Receipt]
 
 
@@ -89,10 +91,11 @@ class Conflicts:
         if self._is_unchanged(entry.name, known[1]):
             return False
         found = await self._found(entry.name, known[1])
-        etag = GONE if found is None else found.etag
-        if not _is_foreign(entry, known[1], found) or self._context.ours.may_have_made(
-            entry.name, etag
-        ):
+        if self._is_theirs(entry, known, found):
+            await self._until_told(entry.name)
+            known = self._context.catalog.get(entry.name) or known
+            found = await self._found(entry.name, known[1])
+        if not self._is_theirs(entry, known, found):
             return False
         match self._choice(entry):
             case OnConflict.OURS:
@@ -107,6 +110,20 @@ class Conflicts:
                 copy = await self._copy(found)
                 self._tell(EventKind.CONFLICT_KEPT_BOTH, entry, copy=str(copy))
         return False
+
+    def _is_theirs(self, entry: Entry, known: Known, found: ObjectInfo | None) -> bool:
+        """Whether it is neither what we know, nor what a request of ours may have made of it."""
+        etag = GONE if found is None else found.etag
+        return _is_foreign(entry, known[1], found) and not self._context.ours.may_have_made(
+            entry.name, etag
+        )
+
+    async def _until_told(self, name: ObjectName) -> None:
+        """Another process of ours may have made it just now: until it has told the catalog."""
+        doubts, until = self._context.doubts, _loop_time() + self._context.writes.divert_after
+        while doubts.others_send(name) and _loop_time() < until:
+            await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(TOLD_WITHIN)
 
     def _is_unchanged(self, name: ObjectName, last_seen: Receipt) -> bool:
         """Whether a list has just shown the object as it was last seen. It is asked once."""

@@ -1,8 +1,9 @@
-"""What the journal holds for a key, in the words of the routing table."""
+"""What the journal holds for a key, in the words of the routing table; and to hold a key for a write."""
 
 from nobreak.core.routing import Held
 from nobreak.engine.buckets import Buckets
 from nobreak.engine.context import Context
+from nobreak.engine.doubts import Hold
 from nobreak.words import EntryKind, EntryState, ObjectName
 
 
@@ -26,6 +27,22 @@ def held_of(context: Context, name: ObjectName) -> Held:
 def is_being_written(context: Context, name: ObjectName) -> bool:
     """Whether a write of this key waits in the journal, or could still land on it."""
     return context.journal.newest(name) is not None or name in context.doubts
+
+
+def hold_directly(context: Context, name: ObjectName, *, fenced: bool = False) -> Hold | None:
+    """Hold a key for a write that goes to the external store; None: it must go through the journal.
+
+    What another process took into the journal before we had the key, it has committed by now; so
+    the look at the journal that counts is the one after it (I4). `fenced`: see `Doubts.direct`.
+    """
+    hold = context.doubts.direct(name, fenced=fenced)
+    if hold is None:
+        return None
+    context.journal.look_anew()
+    if held_of(context, name) is Held.NOTHING and not context.board.read().crashed:
+        return hold
+    hold.release()
+    return None
 
 
 def holds_bucket_back(context: Context, bucket: str) -> bool:

@@ -14,7 +14,9 @@ from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
 from nobreak.engine.looking import look_at, look_later
+from nobreak.engine.ours import GONE
 from nobreak.errors import ExternalError
+from nobreak.stores.interfaces import Draft
 from nobreak.stores.local.spool import Spool
 from nobreak.words import Entry, ObjectName, Receipt
 
@@ -37,9 +39,11 @@ class LateAttempts:
         self._under_way[entry.name] += 1
         self._start(self._follow(entry, attempt), spool)
 
-    def orphan(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> None:
+    def orphan(self, draft: Draft, attempt: AnyAttempt, spool: Spool | None) -> None:
         """Nobody relies on this write, but it may yet take effect."""
+        name = draft.name
         self._doubts.begin(name)
+        self._context.ours.gave_up(name, draft.fingerprint.etag if draft.fingerprint else GONE)
         self._start(self._fear(name, attempt), spool)
 
     def _start(self, work: Coroutine[Any, Any, None], spool: Spool | None) -> None:

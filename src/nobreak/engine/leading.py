@@ -95,17 +95,21 @@ class Leading:
             await self._note_leader(0)
 
     async def kept_up(self, where: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run a part; when it fails say so, and run it again."""
+        """Run a part; when it fails say so, and run it again.
+
+        One that fails while it is being cancelled has ended: a bad disk must not keep us running.
+        """
         while True:
             try:
                 await work()
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if _is_being_cancelled():
                     raise
                 self._report(where, error)  # it came from within: nobody cancelled this part
-            except Exception as error:  # noqa: BLE001 - reported, and the part starts again
+            except Exception as error:
                 self._report(where, error)
+                if _is_being_cancelled():
+                    raise asyncio.CancelledError from error
             await asyncio.sleep(AFTER_TROUBLE)
 
     def _report(self, where: str, error: BaseException) -> None:
@@ -139,3 +143,8 @@ class _Spokesman:
 
     def emit(self, kind: EventKind, /, **fields: FieldValue) -> None:
         self._leading.tell(kind, fields)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())

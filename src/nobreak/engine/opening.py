@@ -19,12 +19,14 @@ from nobreak.reporting.events import EventKind, Reporter
 from nobreak.settings import Settings
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.local.bodies import BodyStore
+from nobreak.stores.local.claims import Claims
 from nobreak.stores.local.copies import CopyFiles
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.sqlite.board import SqliteBoard
 from nobreak.stores.sqlite.buckets import SqliteBuckets
 from nobreak.stores.sqlite.catalog import SqliteCatalog
 from nobreak.stores.sqlite.copies import SqliteCopies
+from nobreak.stores.sqlite.given_up import SqliteGivenUp
 from nobreak.stores.sqlite.index import SqliteIndex
 from nobreak.stores.sqlite.journal import SqliteJournal
 from nobreak.stores.sqlite.open_uploads import SqliteOpenUploads
@@ -62,6 +64,8 @@ async def opened(
         await note_the_dead(folder, index, board)
         presence.enter_context(present(folder))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
+        claims = Claims(folder)
+        stack.callback(claims.close)
         bodies = BodyStore(
             disk,
             used=lambda: journal.tally().bytes + uploads.bytes(),
@@ -98,12 +102,12 @@ async def opened(
             uploads=uploads,
             open_uploads=open_uploads,
             link=Link(board, background),
-            doubts=Doubts(board),
+            doubts=Doubts(board, claims),
             background=background,
             reporter=reporter,
             diverts=DivertNews(reporter),
             room=room,
-            ours=Ours(),
+            ours=Ours(SqliteGivenUp(database)),
             writes=settings.writes,
             now=time.time,
         )

@@ -2,14 +2,16 @@
 
 A request that was given up may land late; a write that the external store confirmed may not have
 reached the catalog, because the disk here failed. Whoever asks whether somebody else changed an
-object has to know both. Kept in memory, for what was asked for last; what a process that died had
-sent, its entries know as a doubt.
+object has to know both. Kept in memory, for what was asked for last. What no entry tells of, because
+the write was given up, all processes know of each other; what a process that died had sent besides,
+its entries know as a doubt.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import islice
 
+from nobreak.stores.interfaces import GivenUp
 from nobreak.words import ObjectName
 
 MOST = 100_000
@@ -21,7 +23,8 @@ GONE = ""
 class Ours:
     """See the module. It forgets what was asked for the longest time ago."""
 
-    def __init__(self) -> None:
+    def __init__(self, given_up: GivenUp) -> None:
+        self._given_up = given_up
         self._sent: OrderedDict[tuple[ObjectName, str], None] = OrderedDict()
 
     def sent(self, name: ObjectName, etag: str) -> None:
@@ -31,9 +34,13 @@ class Ours:
         if len(self._sent) > MOST:
             self._sent.popitem(last=False)
 
+    def gave_up(self, name: ObjectName, etag: str) -> None:
+        """A request for it may land yet, and no entry says so: the other processes must know."""
+        self._given_up.note_soon(name, etag)
+
     def may_have_made(self, name: ObjectName, etag: str) -> bool:
-        """Whether this ETag (or `GONE`) may come from a request of ours."""
-        return (name, etag) in self._sent
+        """Whether this ETag (or `GONE`) may come from a request of ours. Raises `LocalStoreError`."""
+        return (name, etag) in self._sent or self._given_up.has(name, etag)
 
     def latest(self, limit: int) -> Sequence[ObjectName]:
         """Objects that something was asked of last, the newest first; `limit` requests back."""

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Self
 
 from nobreak.engine.context import Context
-from nobreak.engine.holding import is_being_written
+from nobreak.engine.doubts import Hold
+from nobreak.engine.holding import hold_directly
 from nobreak.errors import UnavailableError
 from nobreak.words import ObjectName
 
@@ -24,14 +25,17 @@ class PassingBy:
 
     def __init__(self, context: Context, names: Sequence[ObjectName]) -> None:
         self._context = context
-        self._names = names
+        self._names = tuple(dict.fromkeys(names))
+        self._holds: list[Hold] = []
         self.settled = False
 
     async def __aenter__(self) -> Self:
-        if any(is_being_written(self._context, name) for name in self._names):
-            raise UnavailableError(PENDING)
         for name in self._names:
-            self._context.doubts.begin(name)
+            hold = hold_directly(self._context, name)
+            if hold is None:
+                self._end()
+                raise UnavailableError(PENDING)
+            self._holds.append(hold)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -41,8 +45,8 @@ class PassingBy:
             self._context.background.start(self._end_later())
 
     def _end(self) -> None:
-        for name in self._names:
-            self._context.doubts.end(name)
+        for hold in self._holds:
+            hold.release()
 
     async def _end_later(self) -> None:
         try:

@@ -8,7 +8,8 @@ from typing import TypeVar
 from nobreak.core.routing import Held, Operation, Step, route
 from nobreak.engine.conditional import condition_here, step_of
 from nobreak.engine.context import Context
-from nobreak.engine.holding import held_of
+from nobreak.engine.doubts import Hold
+from nobreak.engine.holding import held_of, hold_directly
 from nobreak.engine.journal_reading import reattribute_here, segments_here
 from nobreak.engine.listing import list_page
 from nobreak.engine.names import checked
@@ -20,10 +21,10 @@ from nobreak.engine.writing import Writing
 from nobreak.errors import (
     OutageError,
     OutOfSpaceError,
+    OvertakenError,
     UnavailableError,
 )
 from nobreak.stores.external.base import Listing, Trailer
-from nobreak.stores.interfaces import Condition
 from nobreak.stores.local.spool import INLINE_MAX
 from nobreak.words import (
     Attributes,
@@ -80,19 +81,19 @@ class Store:
         checked(name)
         announced = len(source) if isinstance(source, bytes) else size
         new = NewObject(name, source, attributes or Attributes(), md5, trailer, precondition)
-        through, condition = await self._way(Operation.PUT, name, precondition, announced)
-        if trailer is not None and announced is not None and announced <= INLINE_MAX:
-            new = await taken_in(new, announced)
-        spool = self._context.bodies.spool(announced)
-        try:
-            if through:
-                return await self._writing.put_through(new, spool)
-            return await self._writing.put_here(new, spool, condition)
-        except OutOfSpaceError as error:
-            self._context.room.refused(error)
-            raise
-        finally:
-            await spool.aclose()
+        with await self._way(Operation.PUT, name, precondition, announced) as hold:
+            if trailer is not None and announced is not None and announced <= INLINE_MAX:
+                new = await taken_in(new, announced)
+            spool = self._context.bodies.spool(announced)
+            try:
+                if hold.direct:
+                    return await self._writing.put_through(new, spool)
+                return await self._writing.put_here(new, spool, hold)
+            except OutOfSpaceError as error:
+                self._context.room.refused(error)
+                raise
+            finally:
+                await spool.aclose()
 
     async def get(
         self, name: ObjectName, *, range_: RangeRequest | None = None, tried: bool = False
@@ -127,11 +128,11 @@ class Store:
         Returns what the external store said of it (a version, ...), if it was asked. With a `precondition`, raises as `put`.
         """
         checked(name)
-        through, condition = await self._way(Operation.DELETE, name, precondition, None)
-        if through:
-            return await self._writing.delete_through(name, precondition)
-        await self._writing.delete_here(name, condition)
-        return {}
+        with await self._way(Operation.DELETE, name, precondition, None) as hold:
+            if hold.direct:
+                return await self._writing.delete_through(name, precondition)
+            await self._writing.delete_here(name, hold)
+            return {}
 
     async def _way(
         self,
@@ -139,20 +140,32 @@ class Store:
         name: ObjectName,
         precondition: Precondition | None,
         announced: int | None,
-    ) -> tuple[bool, Condition | None]:
-        """Whether a write goes through to the external store, and what it then depends on here.
+    ) -> Hold:
+        """Hold the key for a write, which goes to the external store, or to the journal.
 
-        A condition that fails already is refused before a large body comes; a small one comes
-        in any case, so that its sender is there to hear the answer.
+        There, a condition that fails already is refused before a large body comes; a small one
+        comes in any case, so that its sender is there to hear the answer. And while a write is
+        under way that may yet be acknowledged, nobody can tell whether a condition holds.
         """
+        fenced = precondition is not None
+        step = step_of(self._context, operation, name) if fenced else self._step(operation, name)
+        direct = step is Step.TRY_EXTERNAL
+        if direct and (hold := hold_directly(self._context, name, fenced=fenced)) is not None:
+            return hold
+        hold = self._doubts.behind(name)
         if precondition is None:
-            return self._step(operation, name) is Step.TRY_EXTERNAL, None
-        if step_of(self._context, operation, name) is Step.TRY_EXTERNAL:
-            return True, None
-        condition = await condition_here(self._context, name, precondition, self._reads.look)
-        if announced is None or announced > INLINE_MAX:
-            self._context.journal.decide(name, condition)
-        return False, condition
+            return hold
+        try:
+            if hold.rival and self._context.journal.newest(name) is None:
+                raise OvertakenError(name)  # noqa: TRY301 - the hold is given back in one place
+            look = self._reads.look
+            hold.condition = await condition_here(self._context, name, precondition, look)
+            if announced is None or announced > INLINE_MAX:
+                self._context.journal.decide(name, hold.condition)
+        except BaseException:
+            hold.release()
+            raise
+        return hold
 
     async def copy(
         self,
@@ -230,10 +243,10 @@ class Store:
 
     def _step(self, operation: Operation, name: ObjectName, *, complete: bool = False) -> Step:
         """Ask the routing table."""
-        held = held_of(self._context, name)
-        if held is Held.NOTHING and name in self._doubts:
+        held, state = held_of(self._context, name), self._context.link.state()
+        if held is Held.NOTHING and self._doubts.near(name):
             held = Held.DOUBT
-        state, policy = self._context.link.state(), self._context.writes.policy
+        policy = self._context.writes.policy
         return route(operation, state, held, policy, complete=complete)
 
 

@@ -88,7 +88,11 @@ class UnderWay:
             self._changed.set()
 
     async def change(self, within: float) -> None:
-        """Until more may be taken up, at most so many seconds. Raises what `work` raised."""
+        """Until more may be taken up, at most so many seconds. Raises what `work` raised.
+
+        What waits because nothing might be sent when it was taken up is started now, if it may.
+        """
+        self._start()
         try:
             async with asyncio.timeout(within):
                 await self._changed.wait()

@@ -15,11 +15,14 @@ from typing import Any
 from nobreak.core.routing import Next, Operation, Outcome, after
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.cache import Version
+from nobreak.engine.conditional import check_row
 from nobreak.engine.confirming import discard_old
 from nobreak.engine.context import Context
+from nobreak.engine.doubts import Hold
 from nobreak.engine.late import AnyAttempt, LateAttempts
 from nobreak.engine.ours import GONE
 from nobreak.engine.outside import NewObject, delete_outside, fill, put_outside
+from nobreak.engine.untold import Untold
 from nobreak.errors import (
     LocalStoreError,
     NobreakError,
@@ -60,36 +63,34 @@ class _Seen:
 
 
 class Writing:
-    """The writes of one engine."""
+    """The writes of one engine. Whoever calls it holds the key (`engine.doubts`) meanwhile."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._doubts = context.doubts
         self._late = LateAttempts(context)
+        self._untold = Untold(context)
 
     async def put_through(self, new: NewObject, spool: Spool) -> ObjectInfo:
         """Stream a body to the external store, and keep it until that has confirmed it."""
         name, precondition = new.name, new.precondition
         context, seen = self._context, self._seen(name)
         since = context.cache.moment
-        with self._doubts.about(name, fenced=precondition is not None):
-            attempt, fingerprint = await self._begin(new, spool)
-            attributes = new.complete
-            context.ours.sent(name, fingerprint.etag)
-            outcome = await self._outcome(name, attempt, spool)
-            step = after(Operation.PUT, outcome)
-            if step is Next.ACKNOWLEDGE:
-                info = await self._remember(new, fingerprint, attributes, attempt.result)
-                self._check_not_overtaken(name, precondition)
-                context.cache.take_spool(
-                    Version.of(info, attempt.result, context.external.traits, since), spool
-                )
-                return info
-            if step is Next.RELAY:
-                raise attempt.answer
-            condition = Condition(precondition) if precondition else None
-            draft = Draft(name, EntryKind.PUT, attributes, fingerprint, condition=condition)
-            await self._divert(draft, outcome, attempt, spool, seen)
+        attempt, fingerprint = await self._begin(new, spool)
+        attributes = new.complete
+        condition = Condition(precondition) if precondition else None
+        draft = Draft(name, EntryKind.PUT, attributes, fingerprint, condition=condition)
+        context.ours.sent(name, fingerprint.etag)
+        outcome = await self._outcome(draft, attempt, spool)
+        step = after(Operation.PUT, outcome)
+        if step is Next.ACKNOWLEDGE:
+            info = await self._remember(new, fingerprint, attributes, attempt.result)
+            self._check_not_overtaken(name, precondition)
+            version = Version.of(info, attempt.result, context.external.traits, since)
+            context.cache.take_spool(version, spool)
+            return info
+        if step is Next.RELAY:
+            raise attempt.answer
+        await self._divert(draft, outcome, attempt, spool, seen)
         return local_object(name, fingerprint, attributes, context.now())
 
     async def _begin(self, new: NewObject, spool: Spool) -> tuple[Attempt[Receipt], Fingerprint]:
@@ -114,9 +115,7 @@ class Writing:
         if precondition is not None and self._context.journal.newest(name) is not None:
             raise OvertakenError(name)
 
-    async def put_here(
-        self, new: NewObject, spool: Spool, condition: Condition | None = None
-    ) -> ObjectInfo:
+    async def put_here(self, new: NewObject, spool: Spool, hold: Hold) -> ObjectInfo:
         """Take a body into the journal."""
         name = new.name
         fingerprint = await fill(spool, new.source, new.md5)
@@ -125,8 +124,8 @@ class Writing:
             EntryKind.PUT,
             new.complete,
             fingerprint,
-            doubtful=name in self._doubts,
-            condition=condition,
+            doubtful=hold.doubtful,
+            condition=hold.condition,
         )
         return journalled(await self._append(draft, spool))
 
@@ -145,23 +144,20 @@ class Writing:
         assert fingerprint is not None, "a PUT has a fingerprint"  # noqa: S101
         context, seen = self._context, self._seen(name)
         since = context.cache.moment
-        with self._doubts.about(name, fenced=precondition is not None):
-            context.ours.sent(name, fingerprint.etag)
-            attempt = Attempt(work)
-            outcome = await self._outcome(name, attempt, None)
-            step = after(Operation.PUT, outcome)
-            if step is Next.ACKNOWLEDGE:
-                info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
-                self._check_not_overtaken(name, precondition)
-                await self._copy_parts(
-                    draft, Version.of(info, attempt.result, context.external.traits, since)
-                )
-                return info
-            if step is Next.RELAY:
-                raise attempt.answer
-            condition = Condition(precondition) if precondition else None
-            draft = replace(draft, condition=condition)
-            await self._divert(draft, outcome, attempt, None, seen)
+        draft = replace(draft, condition=Condition(precondition) if precondition else None)
+        context.ours.sent(name, fingerprint.etag)
+        attempt = Attempt(work)
+        outcome = await self._outcome(draft, attempt, None)
+        step = after(Operation.PUT, outcome)
+        if step is Next.ACKNOWLEDGE:
+            info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
+            self._check_not_overtaken(name, precondition)
+            version = Version.of(info, attempt.result, context.external.traits, since)
+            await self._copy_parts(draft, version)
+            return info
+        if step is Next.RELAY:
+            raise attempt.answer
+        await self._divert(draft, outcome, attempt, None, seen)
         return local_object(name, fingerprint, draft.attributes, context.now())
 
     async def _copy_parts(self, draft: Draft, version: Version) -> None:
@@ -171,10 +167,10 @@ class Writing:
             if held is not None:
                 cache.take_held(version, held, fingerprint)
 
-    async def put_kept(self, draft: Draft) -> ObjectInfo:
+    async def put_kept(self, draft: Draft, hold: Hold) -> ObjectInfo:
         """Take a body into the journal that is here already."""
-        doubtful = draft.name in self._doubts
-        return journalled(await self._append(replace(draft, doubtful=doubtful), None))
+        draft = replace(draft, doubtful=hold.doubtful, condition=hold.condition)
+        return journalled(await self._append(draft, None))
 
     async def delete_through(
         self, name: ObjectName, precondition: Precondition | None = None
@@ -182,49 +178,49 @@ class Writing:
         """Delete from the external store, or divert. What that said of it."""
         context, seen = self._context, self._seen(name)
         known = context.catalog.get(name)
-        with self._doubts.about(name, fenced=precondition is not None):
-            receipt = known[1] if known else None
-            context.ours.sent(name, GONE)
-            attempt = Attempt(delete_outside(context, name, receipt, precondition))
-            outcome = await self._outcome(name, attempt, None)
-            step = after(Operation.DELETE, outcome)
-            if step is Next.RELAY:
-                raise attempt.answer
-            if step is not Next.ACKNOWLEDGE:
-                condition = Condition(precondition) if precondition else None
-                draft = Draft(name, EntryKind.DELETE, condition=condition)
-                await self._divert(draft, outcome, attempt, None, seen)
-                return {}
-            if known or context.cache.relied_on or context.index.follows(name.bucket):
-                await self._forget(name, precondition)
-            else:
-                context.catalog.remove_soon(name)  # a PUT before it may not be written down yet
-            self._check_not_overtaken(name, precondition)
-            return attempt.result.said if attempt.result else {}
+        receipt = known[1] if known else None
+        condition = Condition(precondition) if precondition else None
+        draft = Draft(name, EntryKind.DELETE, condition=condition)
+        context.ours.sent(name, GONE)
+        attempt = Attempt(delete_outside(context, name, receipt, precondition))
+        outcome = await self._outcome(draft, attempt, None)
+        step = after(Operation.DELETE, outcome)
+        if step is Next.RELAY:
+            raise attempt.answer
+        if step is not Next.ACKNOWLEDGE:
+            await self._divert(draft, outcome, attempt, None, seen)
+            return {}
+        if known or context.cache.relied_on or context.index.follows(name.bucket):
+            await self._forget(name, precondition)
+        else:  # but a PUT before it may not be written down yet
+            context.catalog.remove_soon(name, partial(self._untold.note, name))
+        self._check_not_overtaken(name, precondition)
+        return attempt.result.said if attempt.result else {}
 
     async def _forget(self, name: ObjectName, precondition: Precondition | None) -> None:
         """The external store has deleted it: that stands, even if the catalog can't be told."""
         try:
             await self._context.catalog.remove(name)
         except (LocalStoreError, OutOfSpaceError):
+            self._untold.note(name)
             if precondition is not None:
                 raise  # its rivals look at the catalog
             self._context.index.missed(name.bucket)
             await self._context.cache.outdated(name)
 
-    async def delete_here(self, name: ObjectName, condition: Condition | None = None) -> None:
+    async def delete_here(self, name: ObjectName, hold: Hold) -> None:
         """Take a DELETE into the journal."""
-        doubtful = name in self._doubts
+        doubtful, condition = hold.doubtful, hold.condition
         draft = Draft(name, EntryKind.DELETE, doubtful=doubtful, condition=condition)
         await self._append(draft, None)
 
-    async def _outcome(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> Outcome:
+    async def _outcome(self, draft: Draft, attempt: AnyAttempt, spool: Spool | None) -> Outcome:
         """Wait for an attempt, no longer than the divert deadline, and tell the link."""
         context = self._context
         try:
-            return await context.link.outcome(name, attempt, context.writes.divert_after)
+            return await context.link.outcome(draft.name, attempt, context.writes.divert_after)
         except asyncio.CancelledError:
-            self._late.orphan(name, attempt, spool)
+            self._late.orphan(draft, attempt, spool)
             raise
 
     def _seen(self, name: ObjectName) -> "_Seen":
@@ -262,7 +258,7 @@ class Writing:
         in_doubt = outcome is not Outcome.FAILED
         if self._overtaken(draft.name, seen) and (in_doubt or draft.condition is None):
             if in_doubt:
-                self._late.orphan(draft.name, attempt, spool)
+                self._late.orphan(draft, attempt, spool)
             if draft.condition is not None:
                 raise UndecidedError(draft.name)
             return
@@ -271,7 +267,7 @@ class Writing:
             entry = await self._append(replace(draft, doubtful=in_doubt, not_before=later), spool)
         except BaseException as error:
             if in_doubt:
-                self._late.orphan(draft.name, attempt, spool)
+                self._late.orphan(draft, attempt, spool)
             if in_doubt and isinstance(error, PreconditionFailedError | NotFoundError):
                 # As we know it; but if the external store knows better, it may have been made.
                 raise UndecidedError(draft.name) from error
@@ -294,6 +290,7 @@ class Writing:
         """Commit an entry; a body that no entry came to need is removed."""
         context = self._context
         try:
+            check_row(context, draft.name, draft.condition)
             return await context.cache.way.with_room(partial(self._commit, draft), 0)
         except NobreakError:
             if draft.body is not None and draft.body.file is not None:
@@ -323,7 +320,11 @@ class Writing:
             await self._note(info, receipt)
         else:
             known = context.catalog.get(name)
-            await context.catalog.put(info, receipt)
+            try:
+                await context.catalog.put(info, receipt)
+            except (LocalStoreError, OutOfSpaceError):
+                self._untold.note(name)
+                raise
             if known:
                 context.background.start(discard_old(context, name, known[1], receipt))
         return info
@@ -333,11 +334,12 @@ class Writing:
         catalog, index, bucket = self._context.catalog, self._context.index, info.name.bucket
         cache = self._context.cache
         if not cache.relied_on and not index.follows(bucket):
-            catalog.put_soon(info, receipt)
+            catalog.put_soon(info, receipt, partial(self._untold.note, info.name))
             return
         try:
             await catalog.put(info, receipt)
         except (LocalStoreError, OutOfSpaceError):
+            self._untold.note(info.name)
             index.missed(bucket)
             await cache.outdated(info.name)
 

@@ -161,7 +161,13 @@ class Journal(Protocol):
         """
 
     def newest(self, name: ObjectName) -> Entry | None:
-        """The newest entry of a key: what a read of it must answer (I2)."""
+        """The newest entry of a key: what a read of it must answer (I2).
+
+        It may be what one look in this turn of the event loop has found: see `look_anew`.
+        """
+
+    def look_anew(self) -> None:
+        """From here on see what other processes have committed up to now, not only up to this turn."""
 
     def count(self, name: ObjectName) -> int:
         """How many entries a key has."""
@@ -243,8 +249,10 @@ class Catalog(Protocol):
     async def put(self, info: ObjectInfo, receipt: Receipt) -> None:
         """Remember an object; durable when this returns."""
 
-    def put_soon(self, info: ObjectInfo, receipt: Receipt) -> None:
-        """Remember an object; durable with one of the next commits."""
+    def put_soon(
+        self, info: ObjectInfo, receipt: Receipt, untold: Callable[[], None] | None = None
+    ) -> None:
+        """Remember an object; durable with one of the next commits. `untold`: called if it can't be."""
 
     async def remove(self, name: ObjectName) -> None:
         """Forget an object that was deleted."""
@@ -252,13 +260,23 @@ class Catalog(Protocol):
     def alias(self, name: ObjectName) -> Alias | None:
         """The two ETags of an object, where they differ; costs next to nothing where none does."""
 
-    def remove_soon(self, name: ObjectName) -> None:
-        """Forget an object; durable with one of the next commits."""
+    def remove_soon(self, name: ObjectName, untold: Callable[[], None] | None = None) -> None:
+        """Forget an object; durable with one of the next commits. `untold`: called if it can't be."""
 
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int
     ) -> Sequence[tuple[ObjectInfo, Receipt]]:
         """Objects whose key begins with `prefix`, in the keys' byte order."""
+
+
+class GivenUp(Protocol):
+    """Versions that any process asked the external store for, and gave up: they may land yet."""
+
+    def note_soon(self, name: ObjectName, etag: str) -> None:
+        """One more, for all to see with one of the next commits; an empty `etag` is a DELETE."""
+
+    def has(self, name: ObjectName, etag: str) -> bool:
+        """Whether it is one of them. The oldest are forgotten when they are very many."""
 
 
 @dataclass(frozen=True, slots=True)

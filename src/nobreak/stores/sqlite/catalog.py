@@ -1,6 +1,6 @@
 """The catalog in SQLite. What it promises stands in `nobreak.stores.interfaces.Catalog`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import apsw
@@ -39,8 +39,10 @@ class SqliteCatalog:
     async def put(self, info: ObjectInfo, receipt: Receipt) -> None:
         await self._database.write(lambda writer: _put(writer, info, receipt))
 
-    def put_soon(self, info: ObjectInfo, receipt: Receipt) -> None:
-        missed = partial(self._index.missed, info.name.bucket)
+    def put_soon(
+        self, info: ObjectInfo, receipt: Receipt, untold: Callable[[], None] | None = None
+    ) -> None:
+        missed = partial(self._missed, info.name, untold)
         self._database.write_soon(lambda writer: _put(writer, info, receipt), missed)
 
     async def remove(self, name: ObjectName) -> None:
@@ -50,9 +52,14 @@ class SqliteCatalog:
         rows = self._database.read(ALIAS, (name.bucket, name.key))
         return Alias(*rows[0]) if rows else None
 
-    def remove_soon(self, name: ObjectName) -> None:
-        missed = partial(self._index.missed, name.bucket)
+    def remove_soon(self, name: ObjectName, untold: Callable[[], None] | None = None) -> None:
+        missed = partial(self._missed, name, untold)
         self._database.write_soon(lambda writer: remove_object(writer, name), missed)
+
+    def _missed(self, name: ObjectName, untold: Callable[[], None] | None) -> None:
+        self._index.missed(name.bucket)
+        if untold is not None:
+            untold()
 
     def page(
         self, bucket: str, prefix: str, start_after: str, limit: int

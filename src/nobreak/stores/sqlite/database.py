@@ -29,7 +29,7 @@ from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000
@@ -128,11 +128,12 @@ class Database:
         ((entries, copies),) = self.read("SELECT entries, copies FROM tally")
         seen = entries, copies, self._reader.data_version()
         with suppress(RuntimeError):  # without a loop every look is its own
-            asyncio.get_running_loop().call_soon(self._look_again)
+            asyncio.get_running_loop().call_soon(self.look_anew)
             self._glanced = seen
         return seen
 
-    def _look_again(self) -> None:
+    def look_anew(self) -> None:
+        """See what others have committed up to now, also if this turn had a look already."""
         self._glanced = None
 
     def unchanged(self, what: Hashable, look_up: Callable[[], T]) -> T:

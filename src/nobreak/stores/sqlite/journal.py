@@ -69,6 +69,9 @@ class SqliteJournal:
         entries, _copies, _number = self._database.glance()
         return self._database.unchanged(name, lambda: self._look_up(name)) if entries else None
 
+    def look_anew(self) -> None:
+        self._database.look_anew()
+
     def _look_up(self, name: ObjectName) -> Entry | None:
         return _first(self._database.read(NEWEST, (name.bucket, name.key)))
 
@@ -125,9 +128,11 @@ class SqliteJournal:
 
     async def defer(self, entry: Entry, *, not_before: float, error: str, in_doubt: bool) -> None:
         def work(writer: apsw.Connection) -> None:
+            # One that was parked stays so: newer ones do not wait for it, and supersede it.
             writer.execute(
-                "UPDATE entry SET state = 'pending', begun = 0, attempts = attempts + 1, not_before = ?, "
-                "error = ?, doubtful = doubtful OR ? WHERE seq = ?",
+                "UPDATE entry SET state = iif(state = 'parked', state, 'pending'), begun = 0, "
+                "attempts = attempts + 1, not_before = ?, error = ?, doubtful = doubtful OR ? "
+                "WHERE seq = ?",
                 (not_before, error, int(in_doubt), entry.seq),
             )
 
@@ -258,7 +263,7 @@ def _confirm(
         return Left(gone=False)
     current = entry_from(row)
     _remember(writer, current, receipt)
-    if not current.doubtful or settle <= 0:
+    if settle <= 0 or not (current.doubtful or _supersedes_doubt(writer, current)):
         return _leave(writer, current)
     heir = writer.execute(
         "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND seq > ? ORDER BY seq LIMIT 1",
@@ -273,6 +278,16 @@ def _confirm(
         (now + settle, receipt.remote, receipt.etag, current.seq),
     )
     return _take_out(writer, current, "seq < :seq AND state = 'parked'")
+
+
+def _supersedes_doubt(writer: apsw.Connection, entry: Entry) -> bool:
+    """Whether an older one of its key was sent that was parked then: its request may land yet."""
+    sql = (
+        "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND seq < ? AND state = 'parked' "
+        "AND doubtful LIMIT 1"
+    )
+    of = (entry.name.bucket, entry.name.key, entry.seq)
+    return writer.execute(sql, of).fetchone() is not None
 
 
 def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:

@@ -1,4 +1,4 @@
--- Schema 2. Times are seconds since the epoch. Text is UTF-8 and compared byte by byte.
+-- Times are seconds since the epoch. Text is UTF-8 and compared byte by byte.
 
 CREATE TABLE entry (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -182,6 +182,15 @@ CREATE TABLE unsure (
     not_before REAL NOT NULL,
     PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
+
+-- Few or none: versions that a process asked the external store for, and gave up. '': a DELETE.
+CREATE TABLE given_up (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    etag   TEXT NOT NULL,
+    UNIQUE (bucket, key, etag)
+) STRICT;
 
 -- Few or none: objects that their writer knows by another ETag than the external store does.
 CREATE INDEX object_alias ON object (bucket, key) WHERE our_etag != etag AND etag != '';

@@ -1,0 +1,140 @@
+"""Several processes of one data directory write the same keys: each sees what the others have under way."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import apsw
+import pytest
+from tests.support.net import eventually
+
+from nobreak.engine.passing_by import PassingBy
+from nobreak.errors import UnavailableError
+from nobreak.reporting.events import EventKind
+from nobreak.stores.interfaces import Draft, KeptBody
+from nobreak.stores.sqlite.journal import append_entry
+from nobreak.words import Attributes, EntryKind, Fingerprint, Mode
+
+ZOMBIE = "become a zombie"
+
+
+async def test_what_one_process_gave_up_undoes_no_write_of_another(start):
+    """I4: it may land late; what was acknowledged meanwhile is there in the end."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    one.external.plan.append(lambda _: ZOMBIE)
+    given_up = asyncio.create_task(one.store.put(key, b"old"))
+    await eventually(lambda: bool(one.external.zombies))
+    given_up.cancel()
+    with suppress(asyncio.CancelledError):
+        await given_up
+    assert (await two.store.put(key, b"new")).mode is Mode.LOCAL
+    await eventually(lambda: one.outside("k") == b"new")
+    one.external.zombies[0].land()
+    assert one.outside("k") == b"old"
+    await one.drained()
+    assert one.outside("k") == b"new"
+
+
+async def test_no_process_sends_past_what_another_is_taking_into_the_journal(start):
+    """I4: nor does it while it holds the key itself."""
+    one = await start(NOBREAK_WRITE_POLICY="back")
+    two, key = await start(one.external, leads=False), one.name("k")
+    coming = asyncio.Event()
+
+    async def body():
+        yield b"jour"
+        await coming.wait()
+        yield b"nalled"
+
+    journalled = asyncio.create_task(one.store.put(key, body()))
+    await eventually(lambda: key in one.store._doubts._here)
+    assert (await two.store.put(key, b"beside it")).mode is Mode.LOCAL
+    coming.set()
+    await journalled
+    await one.drained()
+    assert one.outside("k") == b"journalled"
+    assert (await two.store.put(key, b"after it")).mode is Mode.EXTERNAL
+
+
+async def test_what_another_process_gave_up_is_no_conflict(start):
+    """I7: only its process knows that it asked for it, unless it tells."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    await two.store.put(key, b"first")
+    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    one.external.plan.append(lambda _: ZOMBIE)
+    given_up = asyncio.create_task(two.store.put(key, b"given up"))
+    await eventually(lambda: bool(one.external.zombies))
+    given_up.cancel()
+    with suppress(asyncio.CancelledError):
+        await given_up
+    one.external.zombies[0].land()
+    assert (await one.store.put(key, b"new")).mode is Mode.LOCAL
+    await one.drained()
+    assert one.outside("k") == b"new"
+    assert not one.said(EventKind.CONFLICT_KEPT_BOTH)
+    assert [name.key for name in one.external.objects if "conflict" in name.key] == []
+
+
+def journalled_by_another(two, key) -> None:
+    """Another process takes a write in and lets the key go, all within a turn of ours."""
+    database = two.store._context.journal._database
+    fingerprint = Fingerprint(5, "0" * 32)
+    body = KeptBody(inline=b"other")
+    draft = Draft(key, EntryKind.PUT, Attributes(), fingerprint, body)
+    database.write_soon(lambda writer: append_entry(writer, draft, time.time()), lambda: None)
+    looker, until = apsw.Connection(str(database.path)), time.monotonic() + 5
+    while not looker.execute("SELECT 1 FROM entry WHERE key = ?", (key.key,)).fetchone():
+        assert time.monotonic() < until, "it was not committed"
+    looker.close()
+
+
+@pytest.mark.parametrize("passing", [False, True], ids=["a put", "a write that passes by"])
+async def test_a_write_sees_what_was_journalled_until_it_had_the_key(start, monkeypatch, passing):
+    """I4: also what another process committed after this turn's look at the journal."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    context = one.store._context
+    direct = context.doubts.direct
+
+    def late(name, *, fenced=False):
+        monkeypatch.setattr(type(context.doubts), "direct", lambda _self, *a, **k: direct(*a, **k))
+        assert context.journal.newest(key) is None
+        journalled_by_another(two, key)
+        return direct(name, fenced=fenced)
+
+    monkeypatch.setattr(type(context.doubts), "direct", lambda _self, *a, **k: late(*a, **k))
+    if passing:
+        with pytest.raises(UnavailableError):
+            async with PassingBy(context, [key]):
+                pass
+    else:
+        assert (await one.store.put(key, b"after it")).mode is Mode.LOCAL
+        await one.drained()
+        assert one.outside("k") == b"after it"
+
+
+async def test_what_another_process_has_made_just_now_is_no_conflict(start):
+    """I7: it is there before its process hears of it, and tells the catalog."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    await two.store.put(key, b"first")
+    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    put, answered = one.external.put, asyncio.Event()
+
+    async def answered_late(name, body, attributes, **more):
+        receipt = await put(name, body, attributes, **more)
+        if one.outside("k") == b"second":
+            await answered.wait()
+        return receipt
+
+    one.external.put = answered_late
+    second = asyncio.create_task(two.store.put(key, b"second"))
+    await eventually(lambda: one.outside("k") == b"second")
+    assert (await one.store.put(key, b"third")).mode is Mode.LOCAL
+    asyncio.get_running_loop().call_later(0.2, answered.set)
+    await second
+    await one.drained()
+    assert one.outside("k") == b"third"
+    assert not one.said(EventKind.CONFLICT_KEPT_BOTH)
