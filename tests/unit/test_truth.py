@@ -143,6 +143,46 @@ def test_an_object_that_nobody_wrote_is_unexpected():
     assert breaches(held={"x": OLD}) == [Breach.UNEXPECTED]
 
 
+# ------------------------------------------------------------------------------ conditions
+
+
+def created(version, span, outcome=Outcome.DONE, **more):
+    return Operation(PUT, "k", outcome, *span, version, needs=ABSENT, **more)
+
+
+def replaced(version, needs, span, outcome=Outcome.DONE, **more):
+    return Operation(PUT, "k", outcome, *span, version, needs=needs, **more)
+
+
+def test_of_rivals_that_need_no_object_exactly_one_wins():
+    assert breaches(created(OLD, (0, 9)), created(NEW, (0, 9))) == [Breach.CONDITION]
+    assert breaches(created(OLD, (0, 3)), delete((0, 9)), created(NEW, (0, 9))) == []
+    lost = created(NEW, (0, 9), Outcome.DENIED, found=SOME)
+    assert breaches(created(OLD, (0, 9)), lost, held={"k": OLD}) == []
+    assert breaches(created(OLD, (10, 19)), lost) == [Breach.REFUSED_WRONGLY]
+
+
+def test_a_replacement_happens_only_to_what_it_names():
+    assert breaches(put(OLD, (0, 1)), replaced(NEW, OLD, (2, 3)), held={"k": NEW}) == []
+    assert breaches(put(OTHER, (0, 1)), replaced(NEW, OLD, (2, 3))) == [Breach.CONDITION]
+    twice = [put(OLD, (0, 1)), replaced(NEW, OLD, (2, 9)), replaced(OTHER, OLD, (2, 9))]
+    assert breaches(*twice) == [Breach.CONDITION]
+
+
+def test_a_replacement_is_refused_only_when_there_is_something_else():
+    for found, was in ((SOME, put(OTHER, (0, 1))), (ABSENT, delete((0, 1)))):
+        refused = replaced(NEW, OLD, (2, 3), Outcome.DENIED, found=found)
+        assert breaches(was, refused) == []
+        assert breaches(put(OLD, (0, 1)), refused) == [Breach.REFUSED_WRONGLY]
+
+
+def test_a_conditional_write_of_unknown_outcome_needs_its_condition_too():
+    history = [put(OLD, (0, 1)), created(NEW, (2, 3), Outcome.REFUSED)]
+    assert breaches(*history, held={"k": OLD}) == []
+    assert breaches(*history, held={"k": NEW}) == [Breach.LOST]
+    assert breaches(*history, delete((4, 5)), held={"k": NEW}) == []
+
+
 # ------------------------------------------------------------------------------ lists
 
 
@@ -178,18 +218,22 @@ def test_the_order_of_a_list_is_that_of_bytes():
 
 
 STEPS = st.builds(
-    lambda called, length, sets, sees, certain: Step(
+    lambda called, length, sets, sees, certain, needs, differs: Step(
         (float(called), 0),
         (float(called + length), 1) if sets is None or certain else register.NEVER,
         sets=sets,
-        sees=None if sets is not None else sees,
+        sees=None if sets is not None or differs else sees,
         certain=sets is None or certain,
+        needs=None if sets is None else needs,
+        differs=None if sets is not None else differs,
     ),
     st.integers(0, 8),
     st.integers(0, 5),
     st.sampled_from([None, None, OLD, NEW, ABSENT]),
     st.sampled_from([OLD, NEW, ABSENT, SOME]),
     st.booleans(),
+    st.sampled_from([None, None, OLD, ABSENT]),
+    st.sampled_from([None, None, None, OLD, ABSENT]),
 )
 
 
@@ -199,7 +243,7 @@ def naively(steps, held=ABSENT) -> bool:
         return True
     bound = min(step.returned for step in steps if step.certain)
     for at, step in enumerate(steps):
-        if step.called <= bound and (step.sets is not None or step.fits(held)):
+        if step.called <= bound and (step.may_happen(held) if step.sets else step.fits(held)):
             rest = [*steps[:at], *steps[at + 1 :]]
             if naively(rest, held if step.sets is None else step.sets):
                 return True

@@ -8,7 +8,7 @@ many share one time.
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -32,7 +32,10 @@ class Outcome(StrEnum):
 
     DONE = "done"
     DENIED = "denied"
-    """An answer that says no (403, 412, 413): a write had no effect."""
+    """An answer that says no (403, 412, 413): a write had no effect.
+
+    If it was a conditional one (`Operation.needs`), what it was told is a look at the key.
+    """
     REFUSED = "refused"
     """An honest 503 with `Retry-After`. A write may have happened or not."""
     CUT = "cut short"
@@ -90,9 +93,10 @@ class Page:
 class Operation:
     """One operation from its call to its return.
 
-    `version`: what was written, or seen. `page`: what a list showed. `called` and `returned`:
-    numbers that order what happened at one and the same time. An operation that never returned
-    has `ended` = infinity.
+    `version`: what was written, or seen. `needs`: what the key must hold for a conditional write
+    to be made (`ABSENT`: no object). `page`: what a list showed. `called` and `returned`: numbers
+    that order what happened at one and the same time. An operation that never returned has
+    `ended` = infinity.
     """
 
     action: Action
@@ -106,6 +110,10 @@ class Operation:
     called: int = 0
     returned: int = 0
     client: str = ""
+    needs: Version | None = None
+    found: Version | None = None
+    """What a conditional write was denied for: there is no object (`ABSENT`, a 404), or there is
+    `SOME` that is not what it needs (a 412)."""
 
     @property
     def wait(self) -> float:
@@ -135,6 +143,7 @@ class Call:
     client: str
     started: float
     called: int
+    needs: Version | None = None
 
     def done(self, seen: Version | None = None) -> Operation:
         """It succeeded; a read saw `seen` (`ABSENT` for a 404)."""
@@ -147,6 +156,10 @@ class Call:
     def ended(self, outcome: Outcome, detail: str = "") -> Operation:
         """It ended otherwise."""
         return self._end(outcome, self.version if self.action.writes else None, detail)
+
+    def condition_failed(self, found: Version) -> Operation:
+        """A conditional write was not made, since the key holds `found` (`ABSENT` or `SOME`)."""
+        return self.recorder.end(self, Outcome.DENIED, self.version, found=found)
 
     def _end(
         self, outcome: Outcome, version: Version | None, detail: str = "", page: Page | None = None
@@ -167,21 +180,37 @@ class Recorder:
     _ticks: int = 0
 
     def call(
-        self, action: Action, key: str, version: Version | None = None, *, client: str = ""
+        self,
+        action: Action,
+        key: str,
+        version: Version | None = None,
+        *,
+        client: str = "",
+        needs: Version | None = None,
     ) -> Call:
         """A client asks now; `version`: what it writes. The key of a list is its prefix."""
         if action is Action.DELETE:
             version = ABSENT
-        call = Call(self, action, key, version, client, self.clock(), self._tick())
+        call = Call(self, action, key, version, client, self.clock(), self._tick(), needs)
         self._open[call.called] = call
         return call
 
     def end(
-        self, call: Call, outcome: Outcome, version: Version | None, detail: str, page: Page | None
+        self,
+        call: Call,
+        outcome: Outcome,
+        version: Version | None,
+        detail: str = "",
+        page: Page | None = None,
+        *,
+        found: Version | None = None,
     ) -> Operation:
         """A call returned now. Raises `KeyError` when it did so before."""
         del self._open[call.called]
-        operation = self._operation(call, outcome, version, self.clock(), detail, page)
+        operation = replace(
+            self._operation(call, outcome, version, self.clock(), detail, page),
+            found=found,
+        )
         self.returned.append(operation)
         return operation
 
@@ -214,6 +243,7 @@ class Recorder:
             call.called,
             self._tick(),
             call.client,
+            call.needs,
         )
 
     def _tick(self) -> int:

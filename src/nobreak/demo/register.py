@@ -1,5 +1,7 @@
 """Whether what happened to one key can be explained: a register that is written, deleted and read.
 
+A write may be conditional: it happens only while the register holds what it needs.
+
 The key is explainable (linearizable) when every operation can be given an instant between its call
 and its return so that each read sees what the last write before it left. A write of unknown outcome
 may have its instant at any time after its call, or none at all, but never two.
@@ -31,6 +33,8 @@ class TooManyPositionsError(Exception):
 class Step:
     """An operation on the key. A write `sets` a version, a read `sees` one.
 
+    `needs`: what the key holds when a conditional write happens (`ABSENT`: nothing). `differs`: a
+    read that saw, without seeing what there is, that an object is there and not this version.
     `certain`: it has happened. Else it may have, at any time after its call.
     """
 
@@ -39,10 +43,18 @@ class Step:
     sets: Version | None = None
     sees: Version | None = None
     certain: bool = True
+    needs: Version | None = None
+    differs: Version | None = None
 
     def fits(self, held: Version) -> bool:
         """Whether a read could see what it saw while the key holds this."""
+        if self.differs is not None:
+            return held not in {ABSENT, self.differs}
         return held != ABSENT if self.sees == SOME else held == self.sees
+
+    def may_happen(self, held: Version) -> bool:
+        """Whether a write can happen while the key holds this."""
+        return self.needs is None or self.needs == held
 
 
 def explainable(steps: Iterable[Step], initially: Version = ABSENT) -> bool:
@@ -62,15 +74,20 @@ def _simplified(steps: Sequence[Step], initially: Version) -> list[Step]:
     for step in steps:
         if step.sees is not None:
             seen_by[step.sees] = min(seen_by.get(step.sees, NEVER), step.returned)
-            if step.sees == SOME:
-                something = min(something, step.returned)
+        if step.sees == SOME or step.differs is not None:
+            something = min(something, step.returned)
+        if step.needs is not None and step.certain:
+            seen_by[step.needs] = min(seen_by.get(step.needs, NEVER), step.returned)
+        elif step.needs is not None:
+            # Whether it happened is open, and so whether what it needs was ever there.
+            seen_by.setdefault(step.needs, NEVER)
     writers = Counter(step.sets for step in steps if step.sets is not None)
     writers[initially] += 1
     found = []
     for step in steps:
         if step.certain or step.sets is None:
             found.append(step)
-        elif step.sets in seen_by and writers[step.sets] == 1:
+        elif seen_by.get(step.sets, NEVER) < NEVER and writers[step.sets] == 1:
             found.append(replace(step, certain=True, returned=seen_by[step.sets]))
         elif step.sets in seen_by or (step.sets != ABSENT and something < NEVER):
             found.append(replace(step, returned=NEVER))
@@ -85,11 +102,14 @@ class _Search:
         self._must = sum(1 << at for at, step in enumerate(steps) if step.certain)
         self._writers: dict[Version, int] = defaultdict(int)
         self._readers: dict[Version, int] = defaultdict(int)
+        self._needers: dict[Version, int] = defaultdict(int)
         for at, step in enumerate(steps):
             if step.sets is not None:
                 self._writers[step.sets] |= 1 << at
             elif step.sees is not None:
                 self._readers[step.sees] |= 1 << at
+            if step.sets is not None and step.needs is not None and step.certain:
+                self._needers[step.needs] |= 1 << at
 
     def succeeds(self, initially: Version) -> bool:
         # A position: what is placed, what the key holds, and the first step that is not placed.
@@ -114,19 +134,22 @@ class _Search:
     def _robs(self, at: int, placed: int, held: Version) -> bool:
         """Whether this write takes away what a read has still to see, and nothing brings it back."""
         after = placed | 1 << at
-        left = self._readers[held] & ~after and not self._writers[held] & ~after
+        wanted = (self._readers[held] | self._needers[held]) & ~after
+        left = wanted and not self._writers[held] & ~after
         return bool(left) and self._steps[at].sets != held
 
     def _writes(self, placed: int, held: Version, first: int) -> list[int]:
-        """The writes that may come next. Of uncertain ones that set the same, any is as good."""
+        """The writes that may come next. Of uncertain ones that are the same, any is as good."""
         found: list[int] = []
-        alike: set[Version] = {held}
+        alike: set[tuple[Version, Version | None]] = set()
         for at in self._candidates(placed, first):
             step = self._steps[at]
-            if step.sets is None or (not step.certain and step.sets in alike):
+            if step.sets is None or not step.may_happen(held):
                 continue
             if not step.certain:
-                alike.add(step.sets)
+                if step.sets == held or (step.sets, step.needs) in alike:
+                    continue
+                alike.add((step.sets, step.needs))
             found.append(at)
         return found
 
@@ -153,7 +176,7 @@ class _Search:
                 first += 1
             more = False
             for at in self._candidates(placed, first):
-                if steps[at].sees is not None and steps[at].fits(held):
+                if steps[at].sets is None and steps[at].fits(held):
                     placed |= 1 << at
                     more = True
         return placed, held, first

@@ -9,8 +9,9 @@
 `held` is what the external store itself holds in the end, by key. An empty answer means that there
 is an order in which everything happened: each acknowledged write and delete did so, once, between
 its call and its return; each of unknown outcome at any time after its call, once or not at all; each
-read saw the newest version; each page of a list showed what was there and nothing else. It judges
-key by key, as S3 promises no more: a page is a look at each key that it speaks of.
+read saw the newest version; each page of a list showed what was there and nothing else; each
+conditional write was made or refused as what was there demands. It judges key by key, as S3
+promises no more: a page is a look at each key that it speaks of.
 """
 
 from collections import defaultdict
@@ -34,6 +35,8 @@ class Breach(StrEnum):
     WRONG_BYTES = "a read saw something else than the newest acknowledged version"
     HIDDEN = "a list hides an object"
     SHOWN = "a list shows an object that is not there"
+    CONDITION = "conditional writes were made that exclude each other"
+    REFUSED_WRONGLY = "a conditional write was refused though its condition held"
     UNDECIDED = "too many operations of unknown outcome to tell"
     WRITE_FAILED = "a write failed"
     READ_FAILED = "a read failed that could have been answered"
@@ -86,6 +89,7 @@ def explain(
     for key in keys:
         writes = [_write(op) for op in by_key[key] if _may_have_happened(op)]
         looks = [_Look(_read(op), op) for op in by_key[key] if _has_seen(op)]
+        looks += [_Look(_refusal(op), op) for op in by_key[key] if op.found is not None]
         looks += [_Look(_glimpse(op, key), op) for op in pages if op.page and op.page.covers(key)]
         looks.sort(key=lambda look: look.step.returned)
         if held is not None:
@@ -106,12 +110,21 @@ def _write(operation: Operation) -> Step:
     called = (operation.started, operation.called)
     certain = operation.outcome is Outcome.DONE
     returned = (operation.ended, operation.returned) if certain else NEVER
-    return Step(called, returned, sets=operation.version or ABSENT, certain=certain)
+    sets = operation.version or ABSENT
+    return Step(called, returned, sets=sets, certain=certain, needs=operation.needs)
 
 
 def _read(operation: Operation) -> Step:
     called, returned = (operation.started, operation.called), (operation.ended, operation.returned)
     return Step(called, returned, sees=operation.version or ABSENT)
+
+
+def _refusal(operation: Operation) -> Step:
+    """What a conditional write learns when it is refused: the key does not hold what it needs."""
+    called, returned = (operation.started, operation.called), (operation.ended, operation.returned)
+    if operation.found == ABSENT:
+        return Step(called, returned, sees=ABSENT)
+    return Step(called, returned, differs=operation.needs or ABSENT)
 
 
 def _glimpse(operation: Operation, key: str) -> Step:
@@ -127,6 +140,8 @@ def _judge(
     found: list[Finding] = []
     good = list(looks)
     try:
+        if not _fits(writes, [], initially):
+            return [Finding(Breach.CONDITION, key)]
         while not _fits(writes, good, initially) and len(found) < MOST_PER_KEY:
             at = _first_that_does_not(writes, good, initially)
             found.append(_finding(key, writes, good[:at], good[at], initially))
@@ -157,6 +172,8 @@ def _finding(
 ) -> Finding:
     seen, operation = look.step.sees or ABSENT, look.operation
     if operation is not None:
+        if operation.found is not None:
+            return Finding(Breach.REFUSED_WRONGLY, key, str(operation), operation)
         if operation.action is not Action.LIST:
             return Finding(Breach.WRONG_BYTES, key, f"it saw {seen}: {operation}", operation)
         breach = Breach.HIDDEN if seen == ABSENT else Breach.SHOWN
