@@ -36,7 +36,7 @@ $(CLIENTS_READY): requirements/clients.lock requirements/clients-fsspec.lock tes
 	@PYTHON="$(PYTHON)" CLIENTS="$(CLIENTS)" sh scripts/clients.sh
 	@touch $(CLIENTS_READY)
 
-sim: $(READY) ## 10,000 scenarios under a virtual clock (ARGS="--seed 7" plays one again)
+sim: $(READY) ## 10,000 scenarios under a virtual clock (ARGS="--seed 7" plays one again, "--mutations" breaks the engine)
 	@PYTHONPATH=. $(BIN)/python -m tests.sim $(ARGS)
 
 check: $(READY) ## lint, format, types

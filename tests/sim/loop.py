@@ -9,14 +9,13 @@ import asyncio
 import contextvars
 import gc
 import heapq
-import itertools
 import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-RESOLUTION = 1e-9
-"""The clock's smallest step (seconds)."""
+TURN_TAKES = 1e-7
+"""A turn of the loop takes some time (seconds): else what waits for less than a rounding error never ends."""
 MOST_AT_ONCE = 20_000
 """So many steps without any time passing are a loop that never ends."""
 
@@ -63,10 +62,8 @@ class TimedStep(_Owned, events.TimerHandle):
 class SimTask(asyncio.Task):  # type: ignore[type-arg]
     """A task whose place in sets does not depend on its address, and that knows its process."""
 
-    _numbers = itertools.count(1)
-
-    def __init__(self, coro: Any, **options: Any) -> None:
-        self._number = next(SimTask._numbers)
+    def __init__(self, coro: Any, number: int, **options: Any) -> None:
+        self._number = number
         context = options.get("context")
         self.owner = owner_var.get() if context is None else context.get(owner_var)
         super().__init__(coro, **options)
@@ -89,7 +86,7 @@ class _Jump:
             self._loop.now += timeout
             self._still = 0
         else:
-            self._loop.now += RESOLUTION  # a wait shorter than that would never end
+            self._loop.now += TURN_TAKES
             self._still += 1
             if self._still > MOST_AT_ONCE:
                 raise StuckError("time stands still")
@@ -102,12 +99,15 @@ class SimLoop(asyncio.BaseEventLoop):
     def __init__(self, delay: Callable[[bool], tuple[float, OSError | None]]) -> None:
         super().__init__()
         self.now = 1000.0
-        self._clock_resolution = RESOLUTION
+        self._clock_resolution = 1e-9
         self._selector = _Jump(self)
         self._delay = delay
         self.tasks: list[SimTask] = []
+        self._made = 0
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self.world = contextvars.copy_context()
+        # What a client that went away, or a dead process, did not hear of is no failure here.
+        self.set_exception_handler(lambda _loop, _context: None)
 
     def time(self) -> float:
         return self.now
@@ -131,7 +131,8 @@ class SimLoop(asyncio.BaseEventLoop):
         return timer
 
     def _make_task(self, _loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> SimTask:
-        task = SimTask(coro, loop=self, **options)
+        self._made += 1
+        task = SimTask(coro, self._made, loop=self, **options)
         self.tasks.append(task)
         if len(self.tasks) > 4000:
             self.tasks = [each for each in self.tasks if not each.done()]
@@ -187,7 +188,7 @@ class SimLoop(asyncio.BaseEventLoop):
                     except BaseException:  # noqa: BLE001 - it waits in a `finally`
                         continue
             self.tasks.clear()
-            gc.collect(1)
+            gc.collect()
 
 
 def _close_as(owner: Owner | None, coro: Any) -> None:

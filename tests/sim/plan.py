@@ -1,13 +1,19 @@
 """A scenario before it is played: settings, faults and operations, all from one seed."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from random import Random
 
-from tests.sim.faults import Fault, FaultKind
+from tests.sim.faults import OF_A_PROCESS, Fault, FaultKind
 
 KEYS = ("a", "b", "dir/c", "dir/d")
-WRITES = ("put", "put", "put", "delete")
 READS = ("get", "get", "head", "list")
+WRITES = ("put", "put", "put", "delete")
+CONDITIONAL = ("put", "create", "create", "replace", "replace", "delete")
+"""`create`: If-None-Match: *. `replace`: If-Match with what the client has last seen of the key."""
+MANY = ("put", "delete", "copy", "upload", "upload", "create", "replace")
+LONG = 3600.0
+LOST_ANSWERS = (FaultKind.LATE, FaultKind.LOSSY, FaultKind.FREEZE, FaultKind.SLOW, FaultKind.ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +21,8 @@ class Op:
     """One operation of a client. It begins at `at`, or when the client's one before it has ended.
 
     `worker` counts round the processes that run. After `patience` seconds the client goes away.
-    `size` of the body in bytes; `feed` seconds between the pieces in which it comes.
+    `size` of the body in bytes; `feed` seconds between the pieces in which it comes. `source`: the
+    key that a copy reads.
     """
 
     number: int
@@ -27,20 +34,36 @@ class Op:
     patience: float
     size: int
     feed: float
+    source: str
+
+    @property
+    def mark(self) -> str:
+        """How `--keep` names it."""
+        return str(self.number)
 
     def __str__(self) -> str:
-        return f"#{self.number} client {self.client} {self.kind} {self.key} at {self.at:.1f}s"
+        what = f"{self.kind} {self.source} to {self.key}" if self.kind == "copy" else self.kind
+        if self.kind not in {"copy", "list"}:
+            what += f" {self.key}"
+        more = f", {self.feed:g} s between pieces" if self.feed else ""
+        more += f", goes away after {self.patience:g} s" if self.patience < 60.0 else ""
+        who = f"client {self.client} at worker {self.worker}"
+        return f"{self.mark:>4}  {who} at {self.at:.1f} s: {what}{more}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Times in seconds. `look` is how often idle parts of the engine look around."""
+    """Times in seconds. `look` is how often idle parts of the engine look around.
+
+    `indexed`: the bucket is scanned in the beginning, so that lists work in an outage.
+    """
 
     seed: int
     workers: int
     lasts: float
     settings: dict[str, str]
     look: float
+    indexed: bool
     faults: tuple[Fault, ...]
     ops: tuple[Op, ...]
 
@@ -52,11 +75,27 @@ class Plan:
     def divert_after(self) -> float:
         return float(self.settings["NOBREAK_DIVERT_AFTER"])
 
+    @property
+    def marks(self) -> list[str]:
+        """Everything that can be left out."""
+        return [*(fault.mark for fault in self.faults), *(op.mark for op in self.ops)]
+
+    def keeping(self, marks: Collection[str], workers: int | None = None) -> "Plan":
+        """The same with only these faults and operations, and no more than so many workers."""
+        return replace(
+            self,
+            workers=min(workers or self.workers, self.workers),
+            faults=tuple(fault for fault in self.faults if fault.mark in marks),
+            ops=tuple(op for op in self.ops if op.mark in marks),
+        )
+
 
 def make_plan(seed: int) -> Plan:
     """The scenario of a seed."""
     rng = Random(f"plan {seed}")
-    lasts = rng.choice([60.0, 120.0, 240.0, 600.0])
+    lasts = rng.choice([60.0, 60.0, 120.0, 240.0, 600.0])
+    if rng.random() < 0.1:
+        lasts = LONG
     settle = rng.choice([5.0, 10.0, 30.0])
     settings = {
         "HEALTH_CHECK_INTERVAL": rng.choice(["5", "20", "60"]),
@@ -71,21 +110,26 @@ def make_plan(seed: int) -> Plan:
         "NOBREAK_WRITE_POLICY": rng.choice(["through"] * 5 + ["back"]),
         "NOBREAK_DRAIN_CONCURRENCY": rng.choice(["1", "4", "16"]),
         "NOBREAK_CACHE_BYTES": Random(f"cache {seed}").choice(["0", "2K", "2K", "1M"]),
+        "NOBREAK_ON_CONFLICT": rng.choice(["keep-both", "keep-both", "ours", "theirs"]),
     }
     workers = rng.choice([1, 2, 2, 3])
+    faults = _faults(rng, lasts, workers)
     return Plan(
         seed=seed,
         workers=workers,
         lasts=lasts,
         settings=settings,
-        look=rng.choice([0.1, 0.5, 1.0]),
-        faults=_faults(rng, lasts, workers),
-        ops=_ops(rng, lasts, workers),
+        look=max(rng.choice([0.2, 0.5]), lasts / 500),
+        indexed=rng.random() < 0.4,
+        faults=faults,
+        ops=_ops(rng, lasts, workers, faults),
     )
 
 
 def _faults(rng: Random, lasts: float, workers: int) -> tuple[Fault, ...]:
     kinds = rng.sample(list(FaultKind), rng.randint(1, 5))  # swarm testing: few kinds, often
+    if rng.random() < 0.3:
+        kinds = rng.sample(LOST_ANSWERS, rng.randint(1, 2))
     found = []
     for _ in range(rng.randint(1, 8)):
         kind = rng.choice(kinds)
@@ -97,23 +141,39 @@ def _faults(rng: Random, lasts: float, workers: int) -> tuple[Fault, ...]:
             extra = rng.choice([0.2, 0.9, 2.0, 8.0])
         if kind is FaultKind.CLOCK:
             extra = rng.choice([-7200.0, -20.0, -1.5, 1.5, 40.0, 7200.0])
-        if kind in {FaultKind.PAUSE, FaultKind.KILL, FaultKind.STOP}:
+        if kind in OF_A_PROCESS:
             length = rng.choice([0.5, 2.0, 10.0, 40.0])
             part = float(rng.randrange(workers)) if rng.random() < 0.8 else -1.0
-        found.append(Fault(kind, at, length, part, extra))
-    return tuple(sorted(found, key=lambda fault: fault.at))
+        found.append((at, kind, length, part, extra))
+    found.sort()
+    return tuple(
+        Fault(number, kind, at, length, part, extra)
+        for number, (at, kind, length, part, extra) in enumerate(found)
+    )
 
 
-def _ops(rng: Random, lasts: float, workers: int) -> tuple[Op, ...]:
-    keys = KEYS[: rng.choice([1, 2, 4])]
+def _moments(rng: Random, lasts: float, faults: tuple[Fault, ...], count: int) -> list[float]:
+    """When much happens at once: often when something else does, too."""
+    edges = [time for fault in faults for time in (fault.at, fault.until)]
+    return [
+        max(0.0, rng.choice(edges) + rng.uniform(-2.0, 4.0))
+        if rng.random() < 0.7
+        else rng.uniform(0, lasts)
+        for _ in range(count)
+    ]
+
+
+def _ops(rng: Random, lasts: float, workers: int, faults: tuple[Fault, ...]) -> tuple[Op, ...]:
+    keys = KEYS[: rng.choice([1, 1, 2, 4])]
     clients, count = rng.randint(1, 6), rng.choice([10, 30, 60, 120])
-    reads = rng.choice([0.2, 0.5])
-    bursty, moments = rng.random() < 0.5, [rng.uniform(0, lasts) for _ in range(count // 8 + 1)]
+    reads, writes = rng.choice([0.2, 0.5]), rng.choice([WRITES, WRITES, CONDITIONAL, MANY])
+    bursty, dense = rng.random() < 0.7, rng.choice([0.4, 2.0])
+    moments = _moments(rng, lasts, faults, count // 8 + 1)
     patient = rng.random() < 0.5
     ops = []
     for number in range(count):
-        at = rng.choice(moments) + rng.expovariate(0.4) if bursty else rng.uniform(0, lasts)
-        kind = rng.choice(READS if rng.random() < reads else WRITES)
+        at = rng.choice(moments) + rng.expovariate(dense) if bursty else rng.uniform(0, lasts)
+        kind = rng.choice(READS if rng.random() < reads else writes)
         patience = 60.0 if patient or rng.random() < 0.7 else rng.choice([0.05, 0.4, 1.2])
         ops.append(
             Op(
@@ -126,6 +186,7 @@ def _ops(rng: Random, lasts: float, workers: int) -> tuple[Op, ...]:
                 patience=patience,
                 size=rng.choice([20, 20, 60, 300, 900]),
                 feed=rng.choice([0.0, 0.0, 0.0, 0.1, 0.7]),
+                source=rng.choice(keys),
             )
         )
     return tuple(sorted(ops, key=lambda op: op.at))

@@ -1,35 +1,52 @@
 """Play a scenario, and judge it."""
 
 import asyncio
-import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.sim.faults import Fault, FaultKind
+from tests.sim.clients import COPY_MARK, Clients
+from tests.sim.driver import BUCKET
+from tests.sim.faults import OF_A_PROCESS, OF_THE_DISK, Fault, FaultKind
 from tests.sim.loop import StuckError, owner_var
+from tests.sim.machine import Process
 from tests.sim.plan import Op, Plan
-from tests.sim.truth import NEVER, Seen, explainable
-from tests.sim.world import Process, World
+from tests.sim.world import World
 
-from nobreak.engine.store import Store
-from nobreak.errors import NobreakError, NotFoundError, RefusedError
-from nobreak.words import ObjectName, Override
+from nobreak.demo.record import Operation, Recorder, Version
+from nobreak.demo.truth import Breach, explain
+from nobreak.errors import ExternalError, NobreakError, UnavailableError
+from nobreak.words import Override
 
-BUCKET = "nobreak"
 CALM_WITHIN = 900.0
 """When the server is well again, all is given back within this (seconds)."""
+WAIT_BEYOND = 0.5
+"""No client waits for the external store longer than `NOBREAK_DIVERT_AFTER` and this (seconds)."""
+NOT_CALM = "not calm"
+FALSE_CONFLICT = "a conflict with nobody"
+UNFORESEEN = "a mistake"
 
 
 @dataclass
 class Verdict:
-    """What came of a scenario. `wrong` is empty when nothing was."""
+    """What came of a scenario. `wrong` is empty when nothing was; each begins with its kind."""
 
     seed: int
     seconds: float = 0.0
     ops: int = 0
+    requests: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     told: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What kinds of things were wrong."""
+        return frozenset(each.split(":")[0] for each in self.wrong)
 
 
 def play(plan: Plan) -> Verdict:
@@ -43,7 +60,8 @@ def play(plan: Plan) -> Verdict:
             verdict.wrong.append(f"stuck: {stuck}")
         finally:
             world.end()
-    verdict.seconds, verdict.told = world.elapsed, world.told
+    verdict.seconds, verdict.told, verdict.events = world.elapsed, world.told, world.events
+    verdict.requests = world.server.requests
     return verdict
 
 
@@ -53,13 +71,15 @@ class Scenario:
     def __init__(self, world: World, verdict: Verdict) -> None:
         self.world, self.plan, self.verdict = world, world.plan, verdict
         self.processes: list[Process] = []
-        self.history: dict[str, list[Seen]] = {}
-        self.written: dict[str, bytes] = {}
+        self.recorder = Recorder(lambda: world.elapsed)
+        self.clients = Clients(self.recorder)
 
     async def run(self) -> None:
         world, plan = self.world, self.plan
         self.processes = [world.start(number) for number in range(plan.workers)]
         await self._until_up()
+        if plan.indexed:
+            await self._index()
         clients = {op.client for op in plan.ops}
         async with asyncio.TaskGroup() as tasks:
             for fault in plan.faults:
@@ -83,26 +103,31 @@ class Scenario:
             await asyncio.sleep(0.5)
         self.verdict.wrong.append("a process does not start")
 
+    async def _index(self) -> None:
+        """`nobreak index`, once; what a fault makes of it is its own business."""
+        process = self.processes[0]
+        assert process.engine is not None
+        with suppress(ExternalError, UnavailableError):
+            await self._inside(process, process.engine.indexing.scan(BUCKET))
+
     async def _cause(self, fault: Fault) -> None:
         world = self.world
-        await asyncio.sleep(fault.at)
-        world.told.append((world.elapsed, f"FAULT {fault}"))
-        if fault.kind in {FaultKind.KILL, FaultKind.STOP, FaultKind.PAUSE}:
-            chosen = [p for p in self.processes if fault.part in {-1.0, float(p.number)}]
-            await asyncio.gather(*(self._hit(process, fault) for process in chosen))
-        elif fault.kind is FaultKind.CLOCK:
-            world.skew += fault.extra
-        elif fault.kind is FaultKind.CHOICE:
-            override = Override.LOCAL if fault.extra < 0.7 else Override.EXTERNAL
-            await self._choose(override)
-            await asyncio.sleep(fault.lasts)
-            await self._choose(Override.AUTO)
-        else:
-            world.active.append(fault)
-            await asyncio.sleep(fault.lasts)
-            world.active.remove(fault)
-            if fault.kind is FaultKind.FREEZE:
-                world.server.thaw()
+        await asyncio.sleep(max(0.0, fault.at - world.elapsed))
+        self.verdict.faults[fault.kind.value] += 1
+        with world.suffering(fault):
+            if fault.kind in OF_A_PROCESS:
+                chosen = [p for p in self.processes if fault.part in {-1.0, float(p.number)}]
+                await asyncio.gather(*(self._hit(process, fault) for process in chosen))
+            elif fault.kind is FaultKind.CLOCK:
+                world.skew += fault.extra
+            elif fault.kind is FaultKind.CHOICE:
+                await self._choose(Override.LOCAL if fault.extra < 0.7 else Override.EXTERNAL)
+                await asyncio.sleep(fault.lasts)
+                await self._choose(Override.AUTO)
+            else:
+                await asyncio.sleep(fault.lasts)
+        if fault.kind is FaultKind.FREEZE:
+            world.server.thaw()
 
     async def _choose(self, override: Override) -> None:
         """A person keeps trying until some process answers: a choice is always taken back."""
@@ -126,6 +151,7 @@ class Scenario:
             return
         if fault.kind is FaultKind.KILL:
             process.kill()
+            self.world.deaths += 1
         else:
             process.stop.set()
             await asyncio.wait_for(process.gone.wait(), 300)
@@ -134,11 +160,13 @@ class Scenario:
             if each is process:
                 self.processes[place] = self.world.start(process.number)
 
-    async def _inside(self, process: Process, work: Any) -> Any:
-        """Run in a process, and hear of its death. Cancelled, its handler is cancelled."""
+    async def _inside(self, process: Process, work: Awaitable[Any]) -> Any:
+        """Run in a process, and hear of its end. Cancelled, its handler is cancelled."""
         context = self.world.loop.world.copy()
         context.run(owner_var.set, process)
-        task = self.world.loop.create_task(work, context=context)
+        task = self.world.loop.create_task(work, context=context)  # type: ignore[arg-type]
+        process.handlers.add(task)
+        task.add_done_callback(process.handlers.discard)
         gone = asyncio.ensure_future(process.gone.wait())
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +176,7 @@ class Scenario:
             raise
         finally:
             gone.cancel()
-        if not task.done():
+        if not task.done() or task.cancelled():
             raise ConnectionResetError
         return task.result()
 
@@ -156,50 +184,19 @@ class Scenario:
         for op in ops:
             await asyncio.sleep(max(0.0, op.at - self.world.elapsed))
             up = [p for p in self.processes if p.engine is not None]
-            if up:
-                await self._do(op, up[op.worker % len(up)])
+            if not up:
+                continue
+            process = up[op.worker % len(up)]
+            assert process.engine is not None
 
-    async def _do(self, op: Op, process: Process) -> None:
-        engine = process.engine
-        assert engine is not None
-        called = self.world.elapsed
-        value = f"{op.number:05d}".encode() * (op.size // 5) if op.kind == "put" else None
-        if value is not None:
-            self.written[hashlib.md5(value).hexdigest()] = value
-        work = _work(engine.store, op, value)
-        writes, sure, result = op.kind in {"put", "delete"}, True, None
-        try:
-            async with asyncio.timeout(op.patience):
-                result = await self._inside(process, work)
-        except NotFoundError:
-            result = None
-        except RefusedError:
-            return
-        except (NobreakError, ConnectionResetError, TimeoutError):
-            sure = False
-        except Exception as error:  # noqa: BLE001 - nothing else may come out of the store
-            self.verdict.wrong.append(f"{op}: {error!r}")
-            return
-        self.verdict.ops += 1
-        answered = self.world.elapsed if sure else NEVER
-        if writes:
-            self._note(op.key, Seen(op.number, True, value, called, answered, sure))
-        elif sure:
-            self._note_read(op, result, called)
+            async def inside(work: Awaitable[Any], process: Process = process) -> Any:
+                return await self._inside(process, work)
 
-    def _note_read(self, op: Op, result: Any, called: float) -> None:
-        now = self.world.elapsed
-        if op.kind == "list":
-            held = {info.name.key: self.written.get(info.etag, b"?") for info in result.objects}
-            for key in {each.key for each in self.plan.ops}:
-                self._note(key, Seen(op.number, False, held.get(key), called, now))
-            return
-        if op.kind == "head" and result is not None:
-            result = self.written.get(result.etag, b"?")
-        self._note(op.key, Seen(op.number, False, result, called, now))
-
-    def _note(self, key: str, seen: Seen) -> None:
-        self.history.setdefault(key, []).append(seen)
+            self.world.tell(f"BEGIN {op} (process {process.number})")
+            await self.clients.do(op, process.engine, inside)
+            for operation in self.recorder.returned[-2:]:
+                if operation.client == f"#{op.number}":
+                    self.world.tell(f"RETURN {operation}")
 
     async def _calm(self) -> None:
         """The server is well: all must come back (I3, I7)."""
@@ -214,15 +211,57 @@ class Scenario:
             status = engine.status()
             if status["current_mode"] == "external" and not status["journal"]["entries"]:
                 return
-        self.verdict.wrong.append(f"not calm {CALM_WITHIN:g} s after the last fault")
+        self.verdict.wrong.append(
+            f"{NOT_CALM}: entries left {CALM_WITHIN:g} s after the last fault"
+        )
 
     def _judge(self) -> None:
-        end = self.world.elapsed
-        for key in sorted(self.history):
-            held = self.world.server.objects.get(ObjectName(BUCKET, key))
-            last = Seen(-1, False, held[0] if held else None, end, end)
-            if not explainable([*self.history[key], last]):
-                self.verdict.wrong.append(f"no order explains what was seen of {key!r}")
+        operations = self.recorder.operations()
+        objects = self.world.server.objects
+        held = {
+            name.key: Version.of(stored.content)
+            for name, stored in objects.items()
+            if COPY_MARK not in name.key
+        }
+        wrong = self.verdict.wrong
+        wrong += [str(finding) for finding in explain(operations, held)]
+        wrong += [
+            f"{Breach.SLOW}: {each} waited {each.wait:.2f} s" for each in self._slow(operations)
+        ]
+        wrong += [f"strange: {each}" for each in self.clients.strange]
+        wrong += [f"{FALSE_CONFLICT}: {each}" for each in self._false_conflicts()]
+        wrong += [f"{UNFORESEEN}: {each}" for each in sorted(self.world.unforeseen)]
+        self.verdict.ops = len(operations)
+        self.verdict.outcomes.update(
+            f"{'writes' if each.action.writes else 'reads'} {each.outcome}" for each in operations
+        )
+
+    def _slow(self, operations: Iterable[Operation]) -> list[Operation]:
+        """Those that waited too long, though neither our disk nor a process was in trouble (I5)."""
+        limit, ops = self.plan.divert_after + WAIT_BEYOND, {op.number: op for op in self.plan.ops}
+        found = []
+        for operation in operations:
+            op = ops[int(operation.client.removeprefix("#"))]
+            feed = op.feed if op.kind in {"put", "create", "replace"} else 0.0
+            if operation.wait - feed > limit and not self._troubled(operation):
+                found.append(operation)
+        return found
+
+    def _troubled(self, operation: Operation) -> bool:
+        return any(
+            began <= operation.ended and operation.started <= ended + 1.0
+            for began, ended, _fault in self.world.troubled
+        )
+
+    def _false_conflicts(self) -> list[str]:
+        """Nobody else writes here: a conflict is a mistake, which costs a spare copy.
+
+        After a crash, and when the disk fails, some are known to be made.
+        """
+        excused = {FaultKind.KILL, *OF_THE_DISK}
+        if any(fault.kind in excused for fault in self.plan.faults):
+            return []
+        return sorted({kind for kind in self.world.events if kind.startswith("conflict")})
 
 
 def _heard(task: asyncio.Task[Any]) -> None:
@@ -231,26 +270,5 @@ def _heard(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _work(store: Store, op: Op, value: bytes | None) -> Any:
-    name = ObjectName(BUCKET, op.key)
-    if value is not None:
-        return store.put(name, _fed(value, op.feed) if op.feed else value)
-    match op.kind:
-        case "delete":
-            return store.delete(name)
-        case "list":
-            return store.list(BUCKET)
-        case "head":
-            return store.head(name)
-    return store.read(name)
-
-
 async def _retry_parked(engine: Any) -> None:
     await engine.journal.retry_parked()
-
-
-async def _fed(value: bytes, pause: float) -> Any:
-    half = len(value) // 2
-    yield value[:half]
-    await asyncio.sleep(pause)
-    yield value[half:]
