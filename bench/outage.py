@@ -18,6 +18,8 @@ LOOK_EVERY = 0.05
 WITHIN = 180.0
 CONNECTIONS = 16
 LIVE_BYTES = 4096
+READ, KEYS = 64, 20_000
+"""What is read, and never written again; and all that is written: uploads have names of their own."""
 
 
 class Outage:
@@ -85,21 +87,24 @@ class Live:
         self.going = True
         self.count = 0
         body = bytes(LIVE_BYTES)
-        self._requests = [
-            signed(method, host, f"/{bucket}/live/{n}", pair, sent, expects=expected)
-            for n in range(64)
-            for method, sent, expected in (("PUT", body, 0), ("GET", b"", LIVE_BYTES))
+        self._puts = [
+            signed("PUT", host, f"/{bucket}/live/{n}", pair, body, expects=0) for n in range(KEYS)
+        ]
+        self._gets = [
+            signed("GET", host, f"/{bucket}/live/{n}", pair, b"", expects=LIVE_BYTES)
+            for n in range(READ)
         ]
         self._since = (time.perf_counter(), 0)
 
     def preparation(self) -> list[Request]:
         """What has to be there before."""
-        return [each for each in self._requests if each.body]
+        return self._puts[:READ]
 
     def requests(self) -> Iterator[Request]:
         """All requests, until it is over."""
         while self.going:
-            yield self._requests[self.count % len(self._requests)]
+            turn, read = divmod(self.count, 2)
+            yield self._gets[turn % READ] if read else self._puts[READ + turn % (KEYS - READ)]
             self.count += 1
 
     def begin(self) -> None:

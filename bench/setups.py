@@ -63,7 +63,8 @@ async def _nobreak(
     name: str, folder: Path, server: SeaweedServer, stack: contextlib.AsyncExitStack
 ) -> Setup:
     (port,) = pick_ports(1)
-    patient = {"NOBREAK_DIVERT_AFTER": "30"}  # a server at its limit is no outage here
+    # A server at its limit is no outage here.
+    patient = {"NOBREAK_DIVERT_AFTER": "30", "HEALTH_CHECK_TIMEOUT": "30"}
     local = {"USE_EXTERNAL_STORAGE": "false"} if name.endswith("local") else {}
     listen = {"NOBREAK_S3_LISTEN": f"{HOST}:{port}", "NOBREAK_ENV_FILE": os.devnull}
     process = NobreakProcess(folder, server, {**patient, **local, **listen})
