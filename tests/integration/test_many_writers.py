@@ -1,6 +1,7 @@
 """Several processes of one data directory write the same keys: each sees what the others have under way."""
 
 import asyncio
+import threading
 import time
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ import pytest
 from tests.support.net import eventually
 
 from nobreak.engine.passing_by import PassingBy
-from nobreak.errors import UnavailableError
+from nobreak.errors import LocalStoreError, UnavailableError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Draft, KeptBody
 from nobreak.stores.sqlite.journal import append_entry
@@ -138,3 +139,62 @@ async def test_what_another_process_has_made_just_now_is_no_conflict(start):
     await one.drained()
     assert one.outside("k") == b"third"
     assert not one.said(EventKind.CONFLICT_KEPT_BOTH)
+
+
+@pytest.mark.parametrize("passing", [False, True], ids=["a put", "a write that passes by"])
+async def test_a_look_at_the_journal_that_fails_leaves_no_key_held(start, monkeypatch, passing):
+    """I7: one failure of the disk must not send all later writes of a key through the journal."""
+    one = await start()
+    two, key, other = await start(one.external, leads=False), one.name("k"), one.name("other")
+    context = one.store._context
+    look_anew, looks = context.journal.look_anew, []
+
+    def fails_at_the_last():
+        looks.append(1)
+        if len(looks) == (2 if passing else 1):
+            raise LocalStoreError("the disk does not answer")
+        look_anew()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(context.journal, "look_anew", fails_at_the_last)
+        writing = (
+            PassingBy(context, [other, key]).__aenter__()
+            if passing
+            else one.store.put(key, b"first")
+        )
+        with pytest.raises(LocalStoreError):
+            await writing
+    for name in (key, other):
+        assert (await two.store.put(name, b"second")).mode is Mode.EXTERNAL
+        assert (await one.store.put(name, b"third")).mode is Mode.EXTERNAL
+
+
+async def test_what_was_given_up_on_its_way_into_the_journal_undoes_no_later_write(start):
+    """I4: its client went away while the commit was under way; the entry is made all the same."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    database = one.store._context.journal._database
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow_disk(_writer):
+        entered.set()
+        assert go_on.wait(10)
+
+    one.store._context.doubts.begin(key)
+    database.write_soon(slow_disk, lambda: None)
+    await eventually(entered.is_set)
+    given_up = asyncio.create_task(one.store.put(key, b"old"))
+    await eventually(lambda: not database._jobs.empty())
+    one.store._context.doubts.end(key)
+    given_up.cancel()
+    with suppress(asyncio.CancelledError):
+        await given_up
+    news = [asyncio.create_task(each.store.put(key, b"new")) for each in (one, two)]
+    await asyncio.sleep(0.05)
+    assert one.outside("k") is None, "nothing goes past it"
+    go_on.set()
+    assert [(await new).mode for new in news] == [Mode.LOCAL] * 2
+    await one.drained()
+    assert one.outside("k") == b"new"
+    assert not one.store._doubts._here
+    assert (await two.store.put(key, b"later")).mode is Mode.EXTERNAL

@@ -13,13 +13,16 @@ class Background:
     def __init__(self, on_error: Callable[[BaseException], None]) -> None:
         self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run `work` as a task that is waited for by `aclose`."""
+        """Run `work` as a task that is waited for by `aclose`; what comes after that is cancelled."""
         task = asyncio.create_task(work)
+        if self._closed:
+            task.cancel()
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -35,4 +38,5 @@ class Background:
             await asyncio.wait(set(self._tasks), timeout=grace)
         for task in self._tasks:
             task.cancel()
+        self._closed = True
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -41,6 +41,11 @@ class _Here:
     def idle(self) -> bool:
         return not (self.feared or self.fenced or self.behind or self.untold)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether one of the requests that could still land is acknowledged to nobody."""
+        return self.feared > self.sending
+
 
 class Hold:
     """One write's hold on its key, until `release`; also a context manager.
@@ -211,13 +216,17 @@ class Doubts:
             del self._here[name]
 
     def _lock(self, here: _Here) -> bool:
-        """Lock of the key what is counted; whether nobody else minds."""
+        """Lock of the key what is counted; whether nobody else minds.
+
+        A conditional request that was given up while others were beside it can't have the key alone:
+        all know of it as of a conditional one.
+        """
         lands = ALONE if here.feared else SHARED if here.fenced or here.behind else FREE
-        fence = SHARED if here.fenced else FREE
         take, place, taken = self._claims.take, here.place, True
         if lands != here.lands:
             taken = take(place, lands, LANDS)
             here.lands = lands if taken else here.lands
+        fence = SHARED if here.fenced or (here.given_up and here.lands != ALONE) else FREE
         if fence != here.fence and take(place, fence, FENCED):
             here.fence = fence
         return taken

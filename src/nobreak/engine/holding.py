@@ -38,9 +38,13 @@ def hold_directly(context: Context, name: ObjectName, *, fenced: bool = False) -
     hold = context.doubts.direct(name, fenced=fenced)
     if hold is None:
         return None
-    context.journal.look_anew()
-    if held_of(context, name) is Held.NOTHING and not context.board.read().crashed:
-        return hold
+    try:
+        context.journal.look_anew()
+        if held_of(context, name) is Held.NOTHING and not context.board.read().crashed:
+            return hold
+    except BaseException:
+        hold.release()
+        raise
     hold.release()
     return None
 

@@ -103,7 +103,9 @@ class ObjectReads:
         # After a crash all keys are in doubt, for nobody knows what the dead process had under way. But
         # what it had acknowledged is in the catalog, where there is a cache.
         doubts = context.doubts
-        if alone and (doubts.under_way(name) if cached else name in doubts):
+        if alone and (
+            (doubts.under_way(name) if cached else name in doubts) or doubts.is_row_behind(name)
+        ):
             held = Held.DOUBT
         complete = alone and not cached and is_sure_of(context, name)
         policy = context.writes.policy

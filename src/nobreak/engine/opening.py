@@ -56,16 +56,16 @@ async def opened(
         )
         stack.callback(disk.close)
         room = DiskNews(reporter, disk)
-        presence = stack.enter_context(ExitStack())  # left when all that was queued is written
+        last = stack.enter_context(ExitStack())  # left when all that was queued is written
         database = await open_database(folder, room.journal_damaged)
         stack.push_async_callback(database.aclose)
         journal, board = SqliteJournal(database), SqliteBoard(database)
         index = SqliteIndex(database)
         await note_the_dead(folder, index, board)
-        presence.enter_context(present(folder))
+        last.enter_context(present(folder))
         uploads, open_uploads = SqliteUploads(database), SqliteOpenUploads(database, time.time)
         claims = Claims(folder)
-        stack.callback(claims.close)
+        last.callback(claims.close)
         bodies = BodyStore(
             disk,
             used=lambda: journal.tally().bytes + uploads.bytes(),

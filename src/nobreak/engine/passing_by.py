@@ -30,13 +30,19 @@ class PassingBy:
         self.settled = False
 
     async def __aenter__(self) -> Self:
-        for name in self._names:
-            hold = hold_directly(self._context, name)
-            if hold is None:
-                self._end()
-                raise UnavailableError(PENDING)
-            self._holds.append(hold)
+        try:
+            for name in self._names:
+                self._holds.append(self._held(name))
+        except BaseException:
+            self._end()
+            raise
         return self
+
+    def _held(self, name: ObjectName) -> Hold:
+        hold = hold_directly(self._context, name)
+        if hold is None:
+            raise UnavailableError(PENDING)
+        return hold
 
     async def __aexit__(self, *_: object) -> None:
         if self.settled:

@@ -200,8 +200,10 @@ class Store:
         """
         lists = self._context.external.traits.lists
         index = self._context.index
-        complete = not lists or (index.is_complete(bucket) and index.is_sure(bucket, prefix))
-        step = self._step(Operation.LIST, ObjectName(bucket, ""), complete=complete)
+        whole = ObjectName(bucket, "")
+        told = not self._doubts.is_row_behind(whole)
+        known = index.is_complete(bucket) and index.is_sure(bucket, prefix)
+        step = self._step(Operation.LIST, whole, complete=told and (known or not lists))
         if step is Step.REFUSE:
             raise UnavailableError("the external store is away, and only it knows all objects")
         try:

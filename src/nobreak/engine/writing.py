@@ -298,8 +298,15 @@ class Writing:
             raise
 
     async def _commit(self, draft: Draft) -> Appended:
+        """Its entry may be made though nobody waits for it any more: until then the key is held (I4)."""
         context = self._context
-        return await asyncio.shield(context.journal.append(draft, context.now()))
+        appending = asyncio.ensure_future(context.journal.append(draft, context.now()))
+        try:
+            return await asyncio.shield(appending)
+        except asyncio.CancelledError:
+            hold = context.doubts.behind(draft.name)
+            appending.add_done_callback(lambda _: hold.release())
+            raise
 
     async def _remember(
         self, new: NewObject, fingerprint: Fingerprint, attributes: Attributes, receipt: Receipt

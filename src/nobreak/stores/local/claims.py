@@ -17,6 +17,8 @@ import os
 import struct
 from pathlib import Path
 
+from nobreak.stores.local.disk import translated
+
 FOLDER = "claims"
 FILES = 4
 WIDTH = 3
@@ -34,10 +36,18 @@ class Claims:
     """See the module. What one process holds never hinders itself: it has to count by itself."""
 
     def __init__(self, data_dir: Path) -> None:
-        folder = data_dir / FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)  # it need not survive
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._files = tuple(os.open(folder / f"{n:x}", flags, 0o600) for n in range(FILES))
+        """Open the files. Raises `LocalStoreError` and `OutOfSpaceError`, also where there are no such locks."""
+        folder, flags = data_dir / FOLDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        files: list[int] = []
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)  # it need not survive
+            files.extend(os.open(folder / f"{n:x}", flags, 0o600) for n in range(FILES))
+            _ask(files[0], fcntl.F_OFD_GETLK, ALONE, 0)
+        except OSError as error:
+            for descriptor in files:
+                os.close(descriptor)
+            raise translated(error) from error
+        self._files = tuple(files)
 
     def place(self, bucket: str, key: str) -> Place:
         """Where the key is claimed. Two keys with one place: not in practice, and harmless."""
@@ -46,23 +56,30 @@ class Claims:
         return self._files[number % FILES], number * WIDTH
 
     def take(self, place: Place, kind: int, byte: int) -> bool:
-        """Claim a byte of a key, or give it back (`FREE`); whether no other process minds."""
+        """Claim a byte of a key, or give it back (`FREE`); whether no other process minds.
+
+        Where the system fails to do it, somebody may mind.
+        """
         descriptor, start = place
-        asked = FLOCK.pack(kind, os.SEEK_SET, start + byte, 1, 0)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, asked)
-        except BlockingIOError:
+            _ask(descriptor, fcntl.F_OFD_SETLK, kind, start + byte)
+        except OSError:
             return False
         return True
 
     def is_free(self, place: Place, kind: int, byte: int) -> bool:
         """Whether no other process would mind such a claim."""
         descriptor, start = place
-        asked = FLOCK.pack(kind, os.SEEK_SET, start + byte, 1, 0)
-        found: int = FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0]
-        return found == FREE
+        return _ask(descriptor, fcntl.F_OFD_GETLK, kind, start + byte) == FREE
 
     def close(self) -> None:
         """Give all claims back."""
         for descriptor in self._files:
             os.close(descriptor)
+
+
+def _ask(descriptor: int, command: int, kind: int, byte: int) -> int:
+    """The kind of lock that the kernel answers with. Raises `OSError`."""
+    asked = FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0)
+    answer: int = FLOCK.unpack(fcntl.fcntl(descriptor, command, asked))[0]
+    return answer

@@ -51,15 +51,24 @@ class SqliteIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._missed: set[str] = set()
+        self._to_say: set[str] = set()
 
     def missed(self, bucket: str) -> None:
         """A change could not be written down: the disk is full, or fails. Say so when it can be."""
         self._missed.add(bucket)
+        self._database.write_soon(
+            lambda writer: _doubt(writer, bucket), partial(self._later, bucket)
+        )
 
-        def again() -> None:
-            asyncio.get_running_loop().call_later(SAID_AGAIN, self.missed, bucket)
+    def _later(self, bucket: str) -> None:
+        """One more attempt serves all that have failed."""
+        if bucket not in self._to_say:
+            self._to_say.add(bucket)
+            asyncio.get_running_loop().call_later(SAID_AGAIN, self._again, bucket)
 
-        self._database.write_soon(lambda writer: _doubt(writer, bucket), again)
+    def _again(self, bucket: str) -> None:
+        self._to_say.discard(bucket)
+        self.missed(bucket)
 
     def lacks(self, bucket: str) -> bool:
         return bucket in self._missed
