@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from nobreak.stores.local.own_locks import disown, own
+
 MONITOR_LOCK = "monitor.lock"
 """The name of the lock file in a data directory."""
 ATTEMPT_EVERY = 0.25
@@ -22,13 +24,13 @@ class Leadership:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Wait for the lock, and hold it for as long as the context lasts."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = own(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             while not _lock(descriptor, fcntl.LOCK_EX):
                 await asyncio.sleep(ATTEMPT_EVERY)
             yield
         finally:
-            os.close(descriptor)
+            disown(descriptor)
 
     def is_held(self) -> bool:
         """Whether any process of this machine leads now."""

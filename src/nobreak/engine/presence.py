@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nobreak.stores.local.folders import fsync_folder, make_folder
+from nobreak.stores.local.own_locks import disown, own
 
 RUNNING = "running"
 
@@ -25,7 +26,7 @@ def present(data_dir: Path) -> Iterator[None]:
     make_folder(folder)
     mine = folder / uuid.uuid4().hex
     unlocked = folder / f".{mine.name}"
-    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = own(os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         unlocked.rename(mine)  # nobody ever sees it without its lock
@@ -34,7 +35,7 @@ def present(data_dir: Path) -> Iterator[None]:
         with suppress(OSError):  # on a disk that went read-only it looks like a crash: so be it
             mine.unlink(missing_ok=True)
     finally:
-        os.close(descriptor)
+        disown(descriptor)
 
 
 class Dead:

@@ -18,6 +18,7 @@ import struct
 from pathlib import Path
 
 from nobreak.stores.local.disk import translated
+from nobreak.stores.local.own_locks import disown, own
 
 FOLDER = "claims"
 FILES = 4
@@ -41,11 +42,11 @@ class Claims:
         files: list[int] = []
         try:
             folder.mkdir(mode=0o700, exist_ok=True)  # it need not survive
-            files.extend(os.open(folder / f"{n:x}", flags, 0o600) for n in range(FILES))
+            files.extend(own(os.open(folder / f"{n:x}", flags, 0o600)) for n in range(FILES))
             _ask(files[0], fcntl.F_OFD_GETLK, ALONE, 0)
         except OSError as error:
             for descriptor in files:
-                os.close(descriptor)
+                disown(descriptor)
             raise translated(error) from error
         self._files = tuple(files)
 
@@ -75,7 +76,7 @@ class Claims:
     def close(self) -> None:
         """Give all claims back."""
         for descriptor in self._files:
-            os.close(descriptor)
+            disown(descriptor)
 
 
 def _ask(descriptor: int, command: int, kind: int, byte: int) -> int:
