@@ -37,6 +37,7 @@ def full_disk(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(catalog, "_put", full)
         patched.setattr(catalog, "remove_object", full)
+        patched.setattr(index_module, "_doubt", full)
         yield patched
 
 
@@ -138,7 +139,6 @@ async def test_however_many_rows_are_behind_few_are_tried_at_a_time(start, monke
         behind = context.doubts.is_row_behind
         await eventually(lambda: all(behind(rig.name(f"k{n}")) for n in range(count)))
         assert len(context.background) == 1
-        assert len(context.index._to_say) == 1
     await eventually(lambda: not context.doubts._here)
     assert [catalog_of.get(rig.name(f"k{n}")) for n in range(count)] == [None] * count
 
@@ -177,3 +177,14 @@ async def test_nothing_goes_on_when_the_last_rows_could_not_be_written(start, tm
     await asyncio.sleep(0.01)
     assert asyncio.all_tasks() <= before
     assert failed == []
+
+
+async def test_once_the_disk_takes_it_no_process_lacks_the_bucket_any_more(both, full_disk):
+    """Else its lists and copies would be refused in every later outage, until a restart."""
+    one, _two = both
+    index = one.store._context.index
+    await put(one)
+    await eventually(lambda: index.lacks("b"))
+    full_disk.undo()
+    await eventually(lambda: not index.lacks("b"))
+    assert not index._missed

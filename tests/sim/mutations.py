@@ -32,6 +32,7 @@ from nobreak.engine.late import LateAttempts
 from nobreak.engine.leading import AFTER_TROUBLE, Leading
 from nobreak.engine.store import Store
 from nobreak.engine.under_way import UnderWay
+from nobreak.engine.untold import Untold
 from nobreak.engine.writing import Writing
 from nobreak.errors import NobreakError
 from nobreak.stores.interfaces import Appended
@@ -307,7 +308,7 @@ MUTATIONS = {
     ),
     "misses-rows": Mutation(
         "a catalog row that could not be written is not missed (I2)",
-        lambda: [(SqliteIndex, "missed", _no)],
+        lambda: [(SqliteIndex, "missed", _no), (Untold, "note", _no)],
     ),
     "decides-nothing": Mutation(
         "the journal's transaction checks no condition", lambda: [(journal, "decide", _no)]

@@ -1,5 +1,8 @@
 """What the journal holds for a key, in the words of the routing table; and to hold a key for a write."""
 
+from collections.abc import Iterable
+from contextlib import ExitStack
+
 from nobreak.core.routing import Held
 from nobreak.engine.buckets import Buckets
 from nobreak.engine.context import Context
@@ -32,21 +35,41 @@ def is_being_written(context: Context, name: ObjectName) -> bool:
 def hold_directly(context: Context, name: ObjectName, *, fenced: bool = False) -> Hold | None:
     """Hold a key for a write that goes to the external store; None: it must go through the journal.
 
-    What another process took into the journal before we had the key, it has committed by now; so
-    the look at the journal that counts is the one after it (I4). `fenced`: see `Doubts.direct`.
+    `fenced`: see `Doubts.direct`.
     """
     hold = context.doubts.direct(name, fenced=fenced)
     if hold is None:
         return None
     try:
-        context.journal.look_anew()
-        if held_of(context, name) is Held.NOTHING and not context.board.read().crashed:
+        if _nothing_waits(context, (name,)):
             return hold
     except BaseException:
         hold.release()
         raise
     hold.release()
     return None
+
+
+def hold_all_directly(context: Context, names: Iterable[ObjectName]) -> ExitStack | None:
+    """The same for many keys at once: all of them, or none."""
+    with ExitStack() as stack:
+        for name in (names := tuple(dict.fromkeys(names))):
+            hold = context.doubts.direct(name)
+            if hold is None:
+                return None
+            stack.enter_context(hold)
+        return stack.pop_all() if _nothing_waits(context, names) else None
+
+
+def _nothing_waits(context: Context, names: Iterable[ObjectName]) -> bool:
+    """Whether the journal has nothing of these keys, which we hold.
+
+    What another process took into it before we had them, it has committed by now; so this is the look
+    that counts (I4).
+    """
+    context.journal.look_anew()
+    held = (held_of(context, name) for name in names)
+    return all(each is Held.NOTHING for each in held) and not context.board.read().crashed
 
 
 def holds_bucket_back(context: Context, bucket: str) -> bool:

@@ -107,7 +107,7 @@ async def _outdate(context: Context, seen: ObjectInfo) -> None:
     try:
         await context.index.outdate(seen)
     except (LocalStoreError, OutOfSpaceError):
-        context.index.missed(seen.name.bucket)
+        context.index.missed(seen.name.bucket, for_good=True)
         await context.cache.outdated(seen.name)
 
 

@@ -6,11 +6,11 @@ that come meanwhile go through the journal, and settle.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Self
 
 from nobreak.engine.context import Context
-from nobreak.engine.doubts import Hold
-from nobreak.engine.holding import hold_directly
+from nobreak.engine.holding import hold_all_directly
 from nobreak.errors import UnavailableError
 from nobreak.words import ObjectName
 
@@ -25,37 +25,25 @@ class PassingBy:
 
     def __init__(self, context: Context, names: Sequence[ObjectName]) -> None:
         self._context = context
-        self._names = tuple(dict.fromkeys(names))
-        self._holds: list[Hold] = []
+        self._names = names
+        self._holds = ExitStack()
         self.settled = False
 
     async def __aenter__(self) -> Self:
-        try:
-            for name in self._names:
-                self._holds.append(self._held(name))
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def _held(self, name: ObjectName) -> Hold:
-        hold = hold_directly(self._context, name)
-        if hold is None:
+        holds = hold_all_directly(self._context, self._names)
+        if holds is None:
             raise UnavailableError(PENDING)
-        return hold
+        self._holds = holds
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         if self.settled:
-            self._end()
+            self._holds.close()
         else:
             self._context.background.start(self._end_later())
-
-    def _end(self) -> None:
-        for hold in self._holds:
-            hold.release()
 
     async def _end_later(self) -> None:
         try:
             await asyncio.sleep(self._context.writes.settle)
         finally:
-            self._end()
+            self._holds.close()

@@ -64,8 +64,11 @@ class Index(Protocol):
     def lacks(self, bucket: str) -> bool:
         """Whether this process could not write down a change of this bucket."""
 
-    def missed(self, bucket: str) -> None:
-        """A change could not be written down: the disk is full, or fails. Said when it can be."""
+    def missed(self, bucket: str, *, for_good: bool = False) -> None:
+        """A change could not be written down: the disk is full, or fails. Said when it can be.
+
+        Until then this process `lacks` it; with `for_good` until the bucket was scanned again.
+        """
 
     def follows(self, bucket: str) -> bool:
         """Whether this bucket was ever to be scanned: then no change of it may be missed."""

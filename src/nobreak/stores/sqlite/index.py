@@ -5,6 +5,7 @@ its number; what live writes touched meanwhile is noted by `marks.touch` and lef
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -50,15 +51,22 @@ class SqliteIndex:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._missed: set[str] = set()
+        self._missed: Counter[str] = Counter()
+        self._lost: set[str] = set()
         self._to_say: set[str] = set()
 
-    def missed(self, bucket: str) -> None:
-        """A change could not be written down: the disk is full, or fails. Say so when it can be."""
-        self._missed.add(bucket)
-        self._database.write_soon(
-            lambda writer: _doubt(writer, bucket), partial(self._later, bucket)
-        )
+    def missed(self, bucket: str, *, for_good: bool = False) -> None:
+        self._missed[bucket] += 1
+        if for_good:
+            self._lost.add(bucket)
+        said = partial(self._said, bucket, self._missed[bucket])
+        later = partial(self._later, bucket)
+        self._database.write_soon(lambda writer: _doubt(writer, bucket), later, said)
+
+    def _said(self, bucket: str, misses: int) -> None:
+        """All processes can see it now."""
+        if self._missed[bucket] == misses:
+            del self._missed[bucket]
 
     def _later(self, bucket: str) -> None:
         """One more attempt serves all that have failed."""
@@ -71,7 +79,7 @@ class SqliteIndex:
         self.missed(bucket)
 
     def lacks(self, bucket: str) -> bool:
-        return bucket in self._missed
+        return bucket in self._missed or bucket in self._lost
 
     def is_complete(self, bucket: str) -> bool:
         if self.lacks(bucket):
@@ -161,7 +169,7 @@ class SqliteIndex:
 
         done = await self._database.write(work)
         if done:
-            self._missed.discard(bucket)
+            self._lost.discard(bucket)
         return done
 
     def is_sure(self, bucket: str, prefix: str) -> bool:
