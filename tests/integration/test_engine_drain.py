@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import ExitStack
 
 import pytest
 from tests.support.net import eventually
@@ -81,6 +82,22 @@ async def test_it_begins_with_one_at_a_time_and_opens_up_to_its_limit(start):
         await rig.drained()
         assert (puts.most_at_first, puts.most) == (1, 4)
         assert len(puts.keys) == 40, "each was sent once"
+
+
+async def test_clients_that_wait_for_the_server_take_half_of_the_places(start):
+    """Issue 4.8: live traffic keeps at least half of its pace."""
+    rig = await start(NOBREAK_DRAIN_CONCURRENCY="4")
+    puts, link = Puts(rig, pause=0.01), rig.store._context.link
+    await local(rig)
+    for n in range(40):
+        await rig.store.put(rig.name(f"k{n}"), b"x")
+    with ExitStack() as clients:
+        for _ in range(9):
+            clients.enter_context(link.waiting())
+        await automatic(rig)
+        await rig.drained()
+    assert puts.most == 2
+    assert link.live == 0
 
 
 async def test_two_entries_of_one_key_are_never_sent_at_once(rig):

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from nobreak.core.pace import Pace, retry_in
+from nobreak.core.pace import Pace, beside, retry_in
 from nobreak.core.routing import Held, Link, Next, Operation, Outcome, Step, after, link, route
 from nobreak.words import EntryKind, Mode, WritePolicy
 
@@ -100,6 +100,12 @@ def test_the_drain_begins_gently_and_halves_on_failure():
     assert opened.index(16) > 16 * 6, "one more for each full window, not for each success"
     assert pace.failed().allowed == 8
     assert Pace(limit=16).failed().allowed == 1
+
+
+def test_clients_take_places_of_the_drain_down_to_half_of_them():
+    """Issue 4.8: live traffic keeps its pace, and the drain ends."""
+    assert [beside(16, live) for live in (0, 1, 7, 8, 9, 1000)] == [16, 15, 9, 8, 8, 8]
+    assert [beside(allowed, 100) for allowed in (1, 2, 3)] == [1, 1, 2]
 
 
 def test_retries_come_ever_later_up_to_a_limit():

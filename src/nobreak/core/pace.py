@@ -24,6 +24,15 @@ class Pace:
         return replace(self, window=max(1.0, self.window / 2))
 
 
+def beside(allowed: int, live: int) -> int:
+    """How many of those `allowed` go on beside so many requests of clients.
+
+    Each takes the place of one, down to half of them: who waits for an answer goes first, and the
+    journal empties all the same.
+    """
+    return max(allowed - live, (allowed + 1) // 2)
+
+
 def retry_in(attempts: int, *, first: float, longest: float) -> float:
     """Seconds until an entry that failed `attempts` times is tried again: doubling, capped."""
     return float(min(longest, first * 2 ** min(max(attempts - 1, 0), 30)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from nobreak.core.pace import Pace, retry_in
+from nobreak.core.pace import Pace, beside, retry_in
 from nobreak.core.routing import Link
 from nobreak.engine.buckets import Buckets
 from nobreak.engine.clock import Clock
@@ -58,7 +58,7 @@ class Drain:
         self._context = context
         self._pacing = Pacing(rate)
         self._pace = Pace(context.writes.drain_concurrency)
-        self._under_way = UnderWay(self._send, lambda: self._pace.allowed, self._may_send)
+        self._under_way = UnderWay(self._send, self._slots, self._may_send)
         self._looks = Looks(context, lambda: self._under_way.is_busy)
         self._progress = Progress(context)
         self._conflicts = Conflicts(context, self._pacing)
@@ -117,6 +117,9 @@ class Drain:
             await asyncio.sleep(LOOK_EVERY)
         settled_at = self._context.now() + self._context.writes.settle
         await self._context.journal.postpone_settling(settled_at)
+
+    def _slots(self) -> int:
+        return beside(self._pace.allowed, self._context.link.live)
 
     def _may_send(self) -> bool:
         return self._context.link.state() is Link.OPEN

@@ -193,10 +193,11 @@ class Forwarding:
         asked = _Asked(method, name, query, asked_as_theirs(headers, alias), data)
         lesson = Lesson(self._context, name, method, query) if of_object else None
         try:
-            if method in READS:
-                sent = await self._read(client, asked)
-            else:
-                sent = await self._write(client, asked, changes)
+            with self._context.link.waiting():
+                if method in READS:
+                    sent = await self._read(client, asked)
+                else:
+                    sent = await self._write(client, asked, changes)
             if of_object:
                 await _check_object(sent)
         except OutageError as error:

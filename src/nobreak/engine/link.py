@@ -6,6 +6,8 @@ gives the verdict (I5, I8).
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +41,8 @@ class Link:
         self._suspicious = False
         self._ticket: int | None = None
         self._asking: asyncio.Task[None] | None = None
+        self.live = 0
+        """How many requests of clients wait for the external store now, in this process."""
         self.checks_wanted = asyncio.Event()
         """Set when a suspicion was raised here: a monitor in this process need not wait."""
 
@@ -60,12 +64,22 @@ class Link:
 
     async def outcome(self, name: ObjectName, attempt: Attempt[Any], within: float) -> Outcome:
         """Wait for an attempt, `within` so many seconds, and count what came of it (I5)."""
-        outcome = await attempt.outcome(within=within)
+        with self.waiting():
+            outcome = await attempt.outcome(within=within)
         if outcome in {Outcome.DONE, Outcome.ANSWERED}:
             self.answered()
         else:
             self.failed(name, attempt.outage)
         return outcome
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a client's request waits for the external store."""
+        self.live += 1
+        try:
+            yield
+        finally:
+            self.live -= 1
 
     def answered(self) -> None:
         """The external store answered live traffic, whatever it said."""

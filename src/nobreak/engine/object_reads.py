@@ -155,7 +155,8 @@ class ObjectReads:
     async def _ask(self, name: ObjectName, work: Coroutine[Any, Any, T]) -> T:
         """Ask the external store for no longer than our patience; any answer is one (I8)."""
         try:
-            result = await read_within(work, self._context.writes.divert_after)
+            with self._context.link.waiting():
+                result = await read_within(work, self._context.writes.divert_after)
         except OutageError as error:
             raise self.failed(name, error) from error
         except NobreakError:
