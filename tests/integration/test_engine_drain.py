@@ -84,7 +84,7 @@ async def test_it_begins_with_one_at_a_time_and_opens_up_to_its_limit(start):
         assert len(puts.keys) == 40, "each was sent once"
 
 
-async def test_clients_that_wait_for_the_server_take_half_of_the_places(start):
+async def test_clients_that_wait_for_the_server_take_places_of_the_drain(start):
     """Issue 4.8: live traffic keeps at least half of its pace."""
     rig = await start(NOBREAK_DRAIN_CONCURRENCY="4")
     puts, link = Puts(rig, pause=0.01), rig.store._context.link

@@ -102,10 +102,10 @@ def test_the_drain_begins_gently_and_halves_on_failure():
     assert Pace(limit=16).failed().allowed == 1
 
 
-def test_clients_take_places_of_the_drain_down_to_half_of_them():
+def test_clients_take_places_of_the_drain_down_to_a_third_of_them():
     """Issue 4.8: live traffic keeps its pace, and the drain ends."""
-    assert [beside(16, live) for live in (0, 1, 7, 8, 9, 1000)] == [16, 15, 9, 8, 8, 8]
-    assert [beside(allowed, 100) for allowed in (1, 2, 3)] == [1, 1, 2]
+    assert [beside(16, live) for live in (0, 1, 9, 10, 11, 1000)] == [16, 15, 7, 6, 6, 6]
+    assert [beside(allowed, 100) for allowed in (1, 2, 3, 4)] == [1, 1, 1, 2]
 
 
 def test_retries_come_ever_later_up_to_a_limit():

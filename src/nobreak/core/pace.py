@@ -27,10 +27,10 @@ class Pace:
 def beside(allowed: int, live: int) -> int:
     """How many of those `allowed` go on beside so many requests of clients.
 
-    Each takes the place of one, down to half of them: who waits for an answer goes first, and the
+    Each takes the place of one, down to a third of them: who waits for an answer goes first, and the
     journal empties all the same.
     """
-    return max(allowed - live, (allowed + 1) // 2)
+    return max(allowed - live, (allowed + 2) // 3)
 
 
 def retry_in(attempts: int, *, first: float, longest: float) -> float:
