@@ -10,6 +10,7 @@ from tests.faults.clients import Wait
 from tests.faults.proxy import well
 from tests.faults.scenario import DIVERT_AFTER, GRACE, OWNER, Report, Scenario
 from tests.faults.since import since
+from tests.faults.spare_copies import without_spare_copies
 from tests.faults.stage import Stage
 
 from nobreak.demo.proof import held_by
@@ -46,15 +47,17 @@ async def play(stage: Stage, scenario: Scenario) -> Report:
     converged = await stage.converged(scenario.within)
     ticking.cancel()
     medians = await _medians(stage, struck, lifted) if scenario.median else (None, None)
-    findings = await _judged(stage)
+    findings = await _judged(stage, may_die=not scenario.judged)
     log = stage.nobreak.log_file.read_text("utf-8", errors="replace")
     unsaid = tuple(words for words in scenario.says if words not in log)
     return _report(stage, scenario, struck, converged, findings, medians, unsaid)
 
 
-async def _judged(stage: Stage) -> list[Finding]:
+async def _judged(stage: Stage, *, may_die: bool) -> list[Finding]:
     operations = stage.books.recorder.operations()
     held = await held_by(bucket_of(stage.seaweed, stage.bucket))
+    if may_die:
+        operations, held = without_spare_copies(operations, held)
     if stage.lost_before is not None:
         operations, held = since(stage.lost_before, operations, held)
     return explain(operations, held)

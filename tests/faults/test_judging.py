@@ -6,8 +6,9 @@ import pytest
 from tests.faults.judging import promised
 from tests.faults.scenario import DIVERT_AFTER, GRACE, Report, Scenario
 from tests.faults.since import since
+from tests.faults.spare_copies import without_spare_copies
 
-from nobreak.demo.record import ABSENT, Action, Outcome, Recorder, Version
+from nobreak.demo.record import ABSENT, Action, Outcome, Page, Recorder, Version
 from nobreak.demo.truth import Breach, Finding, explain
 
 ONE, TWO = Version.of(b"one"), Version.of(b"two")
@@ -49,6 +50,19 @@ def test_what_was_acknowledged_after_it_is():
     assert history.found(moment, {"k": TWO}) == []
     assert history.found(moment, {"k": ONE}) == [Breach.LOST]
     assert history.found(moment, {}) == [Breach.LOST]
+
+
+@pytest.mark.parametrize(("copy", "found"), [(ONE, []), (Version.of(b"x"), [Breach.SHOWN])])
+def test_after_a_death_a_copy_of_a_version_of_ours_does_not_count_and_no_other(copy, found):
+    history = History()
+    history.does(Action.PUT, ONE)
+    history.does(Action.PUT, TWO)
+    listing = history.recorder.call(Action.LIST, "")
+    shown = {"k": TWO, "k.conflict-20261125T160750Z-51147d92": copy}
+    history.now += 1.0
+    listing.listed(Page(shown))
+    judged = without_spare_copies(history.recorder.operations(), shown)
+    assert [each.breach for each in explain(*judged) if each.breach is Breach.SHOWN] == found
 
 
 def test_a_read_is_judged_from_the_first_write_after_it_on():

@@ -156,6 +156,21 @@ async def test_an_object_that_nobody_may_look_at_proves_nothing_and_hides_no_oth
     assert told(rig) == [{"name": "b/a", "lost": 1, "looked": 2}]
 
 
+async def test_an_object_whose_bucket_is_gone_is_lost(rig, looks):
+    """I7: before anybody has made the bucket anew."""
+    await confirmed(rig, "a")
+    await outage(rig)
+    rig.external.objects.clear()
+
+    def refuse(_name):
+        raise RefusedError(404, "NoSuchBucket", "there is no such bucket")
+
+    looks.fails = refuse
+    await back(rig)
+    await eventually(lambda: told(rig))
+    assert told(rig) == [{"name": "b/a", "lost": 1, "looked": 1}]
+
+
 async def test_what_changes_while_it_is_looked_at_proves_nothing(rig):
     await confirmed(rig, "a")
     await outage(rig)

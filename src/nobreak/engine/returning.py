@@ -11,7 +11,7 @@ from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
 from nobreak.engine.context import Context
 from nobreak.engine.holding import is_being_written
-from nobreak.errors import ExternalError, NotFoundError, OutageError
+from nobreak.errors import ExternalError, NotFoundError, OutageError, RefusedError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Catalog
 from nobreak.words import ObjectName
@@ -20,6 +20,7 @@ LOOK_EVERY = 0.1
 """How often the leader looks whether it is back (seconds)."""
 LOOK_AGAIN = 1.0
 """When it is looked at again after it failed at that (seconds): it may be just starting."""
+NOT_FOUND = 404
 LOOKS = 20
 """So many objects are looked at: after a return from a copy, the newest are those that are missing."""
 CANDIDATES = 1000
@@ -89,6 +90,10 @@ class Returning:
             found = (await read_within(work, context.writes.divert_after)).etag
         except NotFoundError:
             found = None
+        except RefusedError as error:
+            if error.status != NOT_FOUND:
+                raise
+            found = None  # its bucket is gone
         as_confirmed = found is not None and (not known[1].etag or found == known[1].etag)
         written_since = not self._is_quiet(name) or _etag(context.catalog, name) != known[1].etag
         return not as_confirmed and not written_since
