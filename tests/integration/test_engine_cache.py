@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from tests.support.cached import context, copied, external, files, is_copied, local, settled, tally
@@ -21,7 +22,7 @@ from nobreak.errors import (
 )
 from nobreak.reporting.events import EventKind
 from nobreak.stores.local.spool import INLINE_MAX
-from nobreak.words import Attributes, ObjectName, RangeRequest, Receipt
+from nobreak.words import Attributes, ObjectInfo, ObjectName, RangeRequest, Receipt
 
 TEXT = Attributes({"content-type": "text/plain"}, {"a": "b"})
 SMALL, LARGE = b"small bytes", b"0123456789" * (INLINE_MAX // 5)
@@ -365,12 +366,28 @@ async def test_bytes_that_are_not_those_of_the_etag_make_no_copy(cached):
     cache = context(cached).cache
     version = Version(cached.name("k"), "v", len(SMALL))
     right = hashlib.md5(SMALL).hexdigest()
+    row = ObjectInfo(version.name, len(SMALL), "v", datetime.fromtimestamp(0, UTC))
+    await context(cached).catalog.put(row, Receipt(etag="v"))
     for md5, count in (("0" * 32, 0), (right, 1)):
         follower = cache.follow(version, md5)
         follower.take(SMALL)
         follower.end()
         await eventually(lambda: not cache._under_way)
         await copied(cached, count)
+
+
+async def test_a_copy_that_comes_late_takes_no_place_of_a_newer_one(cached):
+    """The object was overwritten while the older bytes came in."""
+    rig = cached
+    await rig.store.put(rig.name("k"), SMALL)
+    await copied(rig)
+    cache, traits = context(rig).cache, context(rig).external.traits
+    newest = Version.of(*context(rig).catalog.get(rig.name("k")), traits)
+    late = cache.follow(Version(rig.name("k"), "an older one", len(SMALL)))
+    late.take(SMALL)
+    late.end()
+    await eventually(lambda: not cache._under_way and not len(context(rig).background))
+    assert cache.find(newest) is not None
 
 
 async def test_a_server_that_chooses_names_is_cached_too(start):

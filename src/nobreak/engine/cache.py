@@ -8,7 +8,7 @@ gives way.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +64,7 @@ class Version(NamedTuple):
 
 
 class Cache:
-    """See the module. `limit` in bytes; 0: there is no cache."""
+    """See the module. `limit` in bytes; 0: there is no cache. `is_newest`: what the catalog says of a version."""
 
     def __init__(
         self,
@@ -74,8 +74,10 @@ class Cache:
         background: Background,
         reporter: Reporter,
         limit: int,
+        is_newest: Callable[["Version"], bool],
     ) -> None:
         self._copies = copies
+        self._is_newest = is_newest
         self._files = files
         self._bodies = bodies
         self._background = background
@@ -285,6 +287,9 @@ class Cache:
             await self._files.remove([file])
 
     def _admit(self, version: Version, fingerprint: Fingerprint, file: str) -> None:
+        if not self._is_newest(version):
+            self._remove_soon([file])  # it was overwritten while it came in
+            return
         copy = Copy(version.name, version.mark, fingerprint, file)
         self._copies.admit_soon(copy, version.since, self._limit, self._remove_soon)
 

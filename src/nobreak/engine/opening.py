@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 from nobreak.engine.background import Background
-from nobreak.engine.cache import Cache
+from nobreak.engine.cache import Cache, Version
 from nobreak.engine.context import Context
 from nobreak.engine.deaths import note_the_dead
 from nobreak.engine.doubts import Doubts
@@ -87,13 +87,19 @@ async def opened(
         stack.push_async_callback(background.aclose, CLOSING_GRACE)
         limit = settings.local.cache_bytes
         copies, files = SqliteCopies(database), CopyFiles(disk)
-        cache = Cache(copies, files, bodies, background, reporter, limit)
+        catalog = SqliteCatalog(database, index)
+
+        def is_newest(version: Version) -> bool:
+            known = catalog.get(version.name)
+            return known is not None and Version.of(*known, external.traits).mark == version.mark
+
+        cache = Cache(copies, files, bodies, background, reporter, limit, is_newest)
         await cache.open(leads=leads)
         disk.yielding = cache.way if cache.enabled else None
         yield Context(
             external=external,
             journal=journal,
-            catalog=SqliteCatalog(database, index),
+            catalog=catalog,
             index=index,
             buckets=SqliteBuckets(database),
             board=board,
