@@ -363,11 +363,11 @@ async def test_two_versions_with_one_etag_are_two_where_etags_are_not_of_the_byt
 
 async def test_bytes_that_are_not_those_of_the_etag_make_no_copy(cached):
     """Damaged on their way to us: the client sees it, or not; the copy would last."""
-    cache = context(cached).cache
-    version = Version(cached.name("k"), "v", len(SMALL))
-    right = hashlib.md5(SMALL).hexdigest()
-    row = ObjectInfo(version.name, len(SMALL), "v", datetime.fromtimestamp(0, UTC))
+    cache, traits = context(cached).cache, context(cached).external.traits
+    row = ObjectInfo(cached.name("k"), len(SMALL), "v", datetime.fromtimestamp(0, UTC))
     await context(cached).catalog.put(row, Receipt(etag="v"))
+    version = Version.of(row, Receipt(etag="v"), traits)
+    right = hashlib.md5(SMALL).hexdigest()
     for md5, count in (("0" * 32, 0), (right, 1)):
         follower = cache.follow(version, md5)
         follower.take(SMALL)
@@ -386,7 +386,9 @@ async def test_a_copy_that_comes_late_takes_no_place_of_a_newer_one(cached):
     late = cache.follow(Version(rig.name("k"), "an older one", len(SMALL)))
     late.take(SMALL)
     late.end()
-    await eventually(lambda: not cache._under_way and not len(context(rig).background))
+    await eventually(lambda: not cache._under_way)
+    await rig.store.put(rig.name("other"), SMALL)
+    await copied(rig, 2)  # what was to come in before it has come in
     assert cache.find(newest) is not None
 
 
