@@ -12,12 +12,11 @@ share the keys, because the kernel walks through all locks of a file.
 """
 
 import fcntl
-import hashlib
 import os
-import struct
 from pathlib import Path
 
 from nobreak.stores.local.disk import translated
+from nobreak.stores.local.ofd_locks import lock, number_of, would_lock
 from nobreak.stores.local.own_locks import disown, own
 
 FOLDER = "claims"
@@ -26,8 +25,6 @@ WIDTH = 3
 """So many bytes of a file belong to a key."""
 LANDS, FENCED, BEHIND = range(WIDTH)
 FREE, SHARED, ALONE = fcntl.F_UNLCK, fcntl.F_RDLCK, fcntl.F_WRLCK
-FLOCK = struct.Struct("hhqqi4x")
-"""C's `struct flock`: type, whence, start, length, and a process id that must be 0."""
 
 Place = tuple[int, int]
 """A file's descriptor, and the first byte of a key in it."""
@@ -43,7 +40,7 @@ class Claims:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)  # it need not survive
             files.extend(own(os.open(folder / f"{n:x}", flags, 0o600)) for n in range(FILES))
-            _ask(files[0], fcntl.F_OFD_GETLK, ALONE, 0)
+            would_lock(files[0], ALONE, 0)
         except OSError as error:
             for descriptor in files:
                 disown(descriptor)
@@ -52,8 +49,7 @@ class Claims:
 
     def place(self, bucket: str, key: str) -> Place:
         """Where the key is claimed. Two keys with one place: not in practice, and harmless."""
-        name = f"{bucket}/{key}".encode()
-        number = int.from_bytes(hashlib.blake2b(name, digest_size=7).digest(), "big")
+        number = number_of(f"{bucket}/{key}")
         return self._files[number % FILES], number * WIDTH
 
     def take(self, place: Place, kind: int, byte: int) -> bool:
@@ -63,7 +59,7 @@ class Claims:
         """
         descriptor, start = place
         try:
-            _ask(descriptor, fcntl.F_OFD_SETLK, kind, start + byte)
+            lock(descriptor, kind, start + byte)
         except OSError:
             return False
         return True
@@ -71,16 +67,9 @@ class Claims:
     def is_free(self, place: Place, kind: int, byte: int) -> bool:
         """Whether no other process would mind such a claim."""
         descriptor, start = place
-        return _ask(descriptor, fcntl.F_OFD_GETLK, kind, start + byte) == FREE
+        return would_lock(descriptor, kind, start + byte)
 
     def close(self) -> None:
         """Give all claims back."""
         for descriptor in self._files:
             disown(descriptor)
-
-
-def _ask(descriptor: int, command: int, kind: int, byte: int) -> int:
-    """The kind of lock that the kernel answers with. Raises `OSError`."""
-    asked = FLOCK.pack(kind, os.SEEK_SET, byte, 1, 0)
-    answer: int = FLOCK.unpack(fcntl.fcntl(descriptor, command, asked))[0]
-    return answer

@@ -4,22 +4,17 @@ A body in one file needs none: whoever reads it has it open. One in segments may
 files, more than a process may open; so its reader holds a lock in their place, which the kernel
 frees when that process dies. The segments of a body are one family, by the beginning of their
 names, and a family is one byte of a file that all processes lock: readers share it, whoever removes
-the segments has it alone. The locks belong to open descriptors (OFD locks, fcntl(2)) and not to
+the segments has it alone (two families with one byte would only delay a removal). The locks belong to open descriptors (OFD locks, fcntl(2)) and not to
 processes, so that each reader of a process counts. Nobody ever waits for one.
 """
 
 import fcntl
-import hashlib
 import os
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FLOCK = struct.Struct("hhqqi4x")
-"""C's `struct flock`: type, whence, start, length, and a process id that must be 0."""
-OFFSET_BYTES = 7
-"""Two families with one byte: not in practice, and it would only delay a removal."""
+from nobreak.stores.local.ofd_locks import lock, number_of
 
 
 class Leases:
@@ -37,7 +32,7 @@ class Leases:
         descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             for family in families:
-                _lock(descriptor, fcntl.F_RDLCK, family)
+                lock(descriptor, fcntl.F_RDLCK, number_of(family))
         except BaseException:
             os.close(descriptor)
             raise
@@ -49,7 +44,7 @@ class Leases:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
-                _lock(descriptor, fcntl.F_WRLCK, family)
+                lock(descriptor, fcntl.F_WRLCK, number_of(family))
             except BlockingIOError:
                 yield False
             else:
@@ -61,9 +56,3 @@ class Leases:
 def family_of(file: str) -> str:
     """What the files that are read together have in common; a file of its own is its own."""
     return file.partition("-")[0]
-
-
-def _lock(descriptor: int, kind: int, family: str) -> None:
-    digest = hashlib.blake2b(family.encode(), digest_size=OFFSET_BYTES).digest()
-    asked = FLOCK.pack(kind, os.SEEK_SET, int.from_bytes(digest, "big"), 1, 0)
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, asked)
