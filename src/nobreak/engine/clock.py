@@ -32,7 +32,7 @@ class Clock:
 
     async def mend(self) -> None:
         """See whether the clock jumped, and correct what waits by it."""
-        steady, jump = asyncio.get_running_loop().time(), self._jump()
+        steady, jump = loop_time(), self._jump()
         settle = self._context.writes.settle
         if jump > JUMP:
             await self._context.journal.postpone_settling(self._context.now() + settle)
@@ -50,5 +50,10 @@ class Clock:
     def _jump(self) -> float:
         """By how much the clock was set since the last look (seconds)."""
         before = self._ahead
-        self._ahead = self._context.now() - asyncio.get_running_loop().time()
+        self._ahead = self._context.now() - loop_time()
         return 0.0 if before is None else self._ahead - before
+
+
+def loop_time() -> float:
+    """Seconds that only grow, whatever people do to the clock."""
+    return asyncio.get_running_loop().time()

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC
-from typing import cast
 
+from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
 from nobreak.engine.ours import GONE
 from nobreak.engine.pacing import Pacing
+from nobreak.engine.shown import Shown
 from nobreak.errors import (
-    ExternalError,
     LocalStoreError,
     NotFoundError,
     OutageError,
@@ -26,13 +26,12 @@ from nobreak.errors import (
     UnsupportedError,
 )
 from nobreak.reporting.events import EventKind
-from nobreak.stores.external.base import ShowingStore
 from nobreak.words import Entry, EntryKind, ObjectInfo, ObjectName, OnConflict, Receipt
 
 COUNTS_FOR = 1.0
 """For how long a look at many counts (seconds): somebody else may write at any time."""
-LOOK_WITHIN, AFTER_TROUBLE = 1.0, 60.0
-"""What a look at many may take; and for how long none is taken after one that failed (seconds)."""
+LOOK_WITHIN = 1.0
+"""What a look at many may take (seconds)."""
 LOOK_EVERY, TOLD_WITHIN = 0.05, 0.2
 """How often to look whether another process is done with a key; when its catalog row is there then (seconds)."""
 Known = tuple[ObjectInfo, Receipt]
@@ -46,26 +45,23 @@ class Conflicts:
         self._pacing = pacing
         self._unchanged: dict[ObjectName, tuple[str, float]] = {}
         """Objects that a list showed with this ETag, and until when that counts (loop's time)."""
-        self._alone_until = 0.0
+        self._shown = Shown(context)
 
     async def look_ahead(self, entries: Sequence[Entry]) -> None:
         """Look at many at once that will be sent in a moment: what is unchanged needs no look then.
 
         Nobody waits long for it, and it never fails: then each is looked at by itself.
         """
-        context, now = self._context, _loop_time()
-        if not context.external.traits.shows_many or now < self._alone_until:
+        if not self._shown.possible:
             return
+        now = loop_time()
         self._unchanged = {name: it for name, it in self._unchanged.items() if it[1] > now}
         try:
-            if not (expected := self._last_seen(entries)):
-                return
-            async with asyncio.timeout(LOOK_WITHIN):
-                shown = await cast("ShowingStore", context.external).shown(expected)
-        except (ExternalError, LocalStoreError, TimeoutError):
-            self._alone_until = now + AFTER_TROUBLE
+            expected = self._last_seen(entries)
+        except LocalStoreError:
+            self._shown.pause()
             return
-        for name in shown:
+        for name in await self._shown.of(expected, LOOK_WITHIN) if expected else ():
             (etag,) = expected[name][1]
             self._unchanged[name] = etag, now + COUNTS_FOR
 
@@ -91,10 +87,11 @@ class Conflicts:
         if self._is_unchanged(entry.name, known[1]):
             return False
         found = await self._found(entry.name, known[1])
-        if self._is_theirs(entry, known, found):
-            await self._until_told(entry.name)
-            known = self._context.catalog.get(entry.name) or known
-            found = await self._found(entry.name, known[1])
+        if not self._is_theirs(entry, known, found):
+            return False
+        await self._until_told(entry.name)
+        known = self._context.catalog.get(entry.name) or known
+        found = await self._found(entry.name, known[1])
         if not self._is_theirs(entry, known, found):
             return False
         match self._choice(entry):
@@ -120,15 +117,15 @@ class Conflicts:
 
     async def _until_told(self, name: ObjectName) -> None:
         """Another process of ours may have made it just now: until it has told the catalog."""
-        doubts, until = self._context.doubts, _loop_time() + self._context.writes.divert_after
-        while doubts.others_send(name) and _loop_time() < until:
+        doubts, until = self._context.doubts, loop_time() + self._context.writes.divert_after
+        while doubts.others_send(name) and loop_time() < until:
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.sleep(TOLD_WITHIN)
 
     def _is_unchanged(self, name: ObjectName, last_seen: Receipt) -> bool:
         """Whether a list has just shown the object as it was last seen. It is asked once."""
         etag, until = self._unchanged.pop(name, ("", 0.0))
-        return etag == last_seen.etag and _loop_time() < until
+        return etag == last_seen.etag and loop_time() < until
 
     def _choice(self, entry: Entry) -> OnConflict:
         """What a person chose. But in doubt no version is dropped (I1).
@@ -191,11 +188,6 @@ def copy_name(theirs: ObjectInfo) -> ObjectName:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise UnsupportedError("changed by somebody else, and the key is too long for a copy")
     return ObjectName(theirs.name.bucket, key)
-
-
-def _loop_time() -> float:
-    """Seconds that only grow, whatever people do to the clock."""
-    return asyncio.get_running_loop().time()
 
 
 def _is_foreign(entry: Entry, last_seen: Receipt, found: ObjectInfo | None) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from nobreak.core.pace import Pace, beside, retry_in
 from nobreak.core.routing import Link
 from nobreak.engine.buckets import Buckets
-from nobreak.engine.clock import Clock
+from nobreak.engine.clock import Clock, loop_time
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
@@ -102,7 +102,7 @@ class Drain:
         if not self._context.board.read().crashed:
             self._calm_since = None
             return
-        now = _loop_time()
+        now = loop_time()
         self._calm_since = now if self._calm_since is None else self._calm_since
         if now - self._calm_since >= self._context.writes.settle:
             await self._context.board.update(lambda old: (replace(old, crashed=False), None))
@@ -269,8 +269,3 @@ class Drain:
             self._context.reporter.emit(
                 EventKind.ENTRY_PARKED, name=str(entry.name), seq=entry.seq, reason=reason
             )
-
-
-def _loop_time() -> float:
-    """Seconds that only grow, whatever people do to the clock."""
-    return asyncio.get_running_loop().time()

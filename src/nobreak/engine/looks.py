@@ -7,20 +7,16 @@ looked at by itself: a list alone never says that something is missing.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import cast
 
 from nobreak.engine.confirming import holds
 from nobreak.engine.context import Context
-from nobreak.errors import ExternalError
-from nobreak.stores.external.base import ShowingStore
+from nobreak.engine.shown import Shown
 from nobreak.words import Entry, ObjectName, Receipt
 
 GATHER = 0.2
 """How long entries are gathered for one list (seconds)."""
 MOST = 500
 """So many are looked at together at most."""
-AFTER_TROUBLE = 60.0
-"""For how long single looks are taken when lists are refused (seconds)."""
 
 
 class _Group:
@@ -39,24 +35,23 @@ class Looks:
         self._context = context
         self._busy = busy
         self._group: _Group | None = None
-        self._alone_until = 0.0
+        self._shown = Shown(context)
 
     async def holds(self, entry: Entry, receipt: Receipt) -> bool:
         """Whether the external store is now as this entry wants it. Raises `ExternalError`."""
-        shown = self._may_wait(entry) and await self._shown(entry, receipt)
+        shown = self._may_wait(entry) and await self._is_shown(entry, receipt)
         return shown or await holds(self._context, entry, receipt)
 
     def _may_wait(self, entry: Entry) -> bool:
         """Whether nobody waits for this entry: a later one of its key would."""
         return (
             entry.fingerprint is not None
-            and self._context.external.traits.shows_many
+            and self._shown.possible
             and self._busy()
-            and asyncio.get_running_loop().time() >= self._alone_until
             and self._context.journal.count(entry.name) == 1
         )
 
-    async def _shown(self, entry: Entry, receipt: Receipt) -> bool:
+    async def _is_shown(self, entry: Entry, receipt: Receipt) -> bool:
         """Whether a list shows it. The first of a group looks for all of them."""
         group, first = self._group, self._group is None
         if group is None:
@@ -90,9 +85,4 @@ class Looks:
             for name, (entry, receipt) in entries.items()
             if entry.fingerprint is not None
         }
-        external = cast("ShowingStore", self._context.external)
-        try:
-            return await external.shown(expected)
-        except ExternalError:
-            self._alone_until = asyncio.get_running_loop().time() + AFTER_TROUBLE
-            return frozenset()
+        return await self._shown.of(expected)

@@ -1,9 +1,9 @@
 """How the drain is getting on: counted, put on the board for all to see, and logged."""
 
-import asyncio
 from collections import deque
 from dataclasses import replace
 
+from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import ModeChange, Notice
@@ -32,7 +32,7 @@ class Progress:
         if self._draining:
             return
         self._draining, self._done = True, 0
-        self._began_at = self._logged_at = self._posted_at = self._clock()
+        self._began_at = self._logged_at = self._posted_at = loop_time()
         self._recent.clear()
         tally = self._context.journal.tally()
         self._context.reporter.emit(
@@ -43,13 +43,13 @@ class Progress:
         """An entry was confirmed; when it is not `gone`, it settles."""
         if gone:
             self._done += 1
-            self._recent.append((self._clock(), entry.size))
+            self._recent.append((loop_time(), entry.size))
 
     async def report(self, *, idle: bool) -> None:
         """Say how far we are, now and then; and that all is done, when it is."""
         if not self._draining:
             return
-        now = self._clock()
+        now = loop_time()
         due = now - self._posted_at >= POST_EVERY
         if not (idle or due):
             return
@@ -108,7 +108,3 @@ class Progress:
             return replace(notice, drain=report), None
 
         await self._context.board.update(decide)
-
-    @staticmethod
-    def _clock() -> float:
-        return asyncio.get_running_loop().time()
