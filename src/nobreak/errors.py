@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from nobreak.words import ObjectName
 
+NOT_FOUND = 404
 RETRY_AFTER = 1
 """When to come again after a 503 (seconds): the soonest that a check can change the answer.
 
@@ -128,3 +129,8 @@ class RefusedError(ExternalError):
         self.status = status
         self.code = code
         self.message = message
+
+    @property
+    def not_found(self) -> bool:
+        """Whether it says that what was asked for, or its bucket, is not there."""
+        return self.status == NOT_FOUND

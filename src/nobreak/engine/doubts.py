@@ -32,8 +32,8 @@ class _Here:
     """Requests that could still land, and be acknowledged."""
     behind: int = 0
     """Writes on their way into the journal."""
-    untold: bool = False
-    """Whether the catalog's row could not be written."""
+    untold: int = 0
+    """Rows of the catalog that could not be written."""
     lands: int = FREE
     fence: int = FREE
 
@@ -161,22 +161,27 @@ class Doubts:
         return Hold(self, name, doubtful=doubtful, rival=others or here.sending > 0)
 
     def row_is_behind(self, name: ObjectName) -> None:
-        """The catalog's row of the key is not what was last written, until `row_is_right`."""
+        """The catalog's row of the key is not what was last written, until `row_is_right`.
+
+        A name without a key stands for all rows of its bucket. Counts.
+        """
         here = self._of(name)
-        here.untold = True
-        self._claims.take(here.place, SHARED, BEHIND)
+        here.untold += 1
+        if here.untold == 1:
+            self._claims.take(here.place, SHARED, BEHIND)
 
     def row_is_right(self, name: ObjectName) -> None:
         """The row is right again, or gone."""
         here = self._here[name]
-        here.untold = False
-        self._claims.take(here.place, FREE, BEHIND)
+        here.untold -= 1
+        if not here.untold:
+            self._claims.take(here.place, FREE, BEHIND)
         self._unlock(name, here)
 
     def is_row_behind(self, name: ObjectName) -> bool:
         """Whether any process knows the catalog's row of the key to be wrong."""
         here = self._here.get(name)
-        if here is not None and here.untold:
+        if here is not None and here.untold > 0:
             return True
         place = self._claims.place(name.bucket, name.key)
         return not self._claims.is_free(place, ALONE, BEHIND)

@@ -7,7 +7,7 @@ that only the external store knows. Writes of objects go through the `Store`, wh
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nobreak.core.routing import Link
@@ -20,7 +20,7 @@ from nobreak.engine.passing_by import PENDING, PassingBy
 from nobreak.engine.patience import while_it_lives
 from nobreak.errors import OutageError, OutageKind, UnavailableError, UnsupportedError
 from nobreak.stores.external.http_request import RequestBody
-from nobreak.stores.external.http_response import FIRST_REFUSAL, Response
+from nobreak.stores.external.http_response import Response
 from nobreak.stores.external.s3 import S3Store
 from nobreak.stores.external.s3_client import S3Client
 from nobreak.stores.external.sigv4 import QueryPairs
@@ -45,7 +45,7 @@ class Forwarded:
         stack: AsyncExitStack | None = None,
         passing: PassingBy | None = None,
     ) -> None:
-        self.status = response.status
+        self.status, self.ok = response.status, response.ok
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._name = name
@@ -223,15 +223,7 @@ class Forwarding:
     async def _read(self, client: S3Client, asked: "_Asked") -> Forwarded:
         """The answer in time."""
         now = asyncio.get_running_loop().time()
-        response = await client.send(
-            asked.method,
-            asked.name.bucket,
-            asked.name.key,
-            query=asked.query,
-            headers=asked.headers,
-            data=asked.data,
-            deadline=now + self._context.writes.divert_after,
-        )
+        response = await asked.send(client, deadline=now + self._context.writes.divert_after)
         return Forwarded(response, asked.name, self._context)
 
     async def _write(
@@ -239,21 +231,14 @@ class Forwarding:
     ) -> Forwarded:
         """The answer, which may take longer than others: to copy, to join, to delete many."""
         body = _Sent(asked.data)
+        asked = replace(asked, data=body.data)
         async with AsyncExitStack() as stack:
             passing = None
             if changes:
                 passing = await stack.enter_async_context(PassingBy(self._context, changes))
 
             async def work() -> Response:
-                response = await client.send(
-                    asked.method,
-                    asked.name.bucket,
-                    asked.name.key,
-                    query=asked.query,
-                    headers=asked.headers,
-                    data=body.data,
-                    changes=True,
-                )
+                response = await asked.send(client, changes=True)
                 stack.callback(response.close)  # also if nobody waits for it any more
                 return response
 
@@ -276,6 +261,22 @@ class _Asked:
     headers: Mapping[str, str]
     data: RequestBody | None
 
+    async def send(
+        self, client: S3Client, *, changes: bool = False, deadline: float | None = None
+    ) -> Response:
+        """The head of the answer. Raises as `S3Client.send`."""
+        name = self.name
+        return await client.send(
+            self.method,
+            name.bucket,
+            name.key,
+            query=self.query,
+            headers=self.headers,
+            data=self.data,
+            changes=changes,
+            deadline=deadline,
+        )
+
 
 async def _teach(lesson: Lesson, sent: Forwarded) -> None:
     try:
@@ -286,7 +287,7 @@ async def _teach(lesson: Lesson, sent: Forwarded) -> None:
 
 
 async def _check_object(sent: Forwarded) -> None:
-    if sent.status < FIRST_REFUSAL and "ETag" not in sent.headers:
+    if sent.ok and "ETag" not in sent.headers:
         await sent.aclose()
         raise OutageError(OutageKind.BROKEN, NO_OBJECT, in_doubt=False)
 

@@ -40,14 +40,13 @@ def hold_directly(context: Context, name: ObjectName, *, fenced: bool = False) -
     hold = context.doubts.direct(name, fenced=fenced)
     if hold is None:
         return None
+    free = False
     try:
-        if _nothing_waits(context, (name,)):
-            return hold
-    except BaseException:
-        hold.release()
-        raise
-    hold.release()
-    return None
+        free = _nothing_waits(context, (name,))
+    finally:
+        if not free:
+            hold.release()
+    return hold if free else None
 
 
 def hold_all_directly(context: Context, names: Iterable[ObjectName]) -> ExitStack | None:

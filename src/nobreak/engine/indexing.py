@@ -24,7 +24,6 @@ BETWEEN_PAGES = 0.02
 """What a scan leaves to others between two pages (seconds)."""
 AFTER_FAILURE = 30.0
 """When a scan that failed is tried again (seconds)."""
-NOT_FOUND = 404
 LOOKS_AT_ONCE = 100
 """How many distrusted keys, and how many objects without attributes, the leader looks at in a row."""
 OVERTAKEN = "this scan was overtaken by another one, or by a crash"
@@ -40,8 +39,7 @@ async def scan(context: Context, bucket: str, progress: Callable[[int], None] | 
     try:
         return await _read(context, bucket, number, progress or (lambda _seen: None))
     except RefusedError as error:
-        gone = error.status == NOT_FOUND
-        await (context.index.forget(bucket) if gone else context.index.doubt(bucket))
+        await (context.index.forget(bucket) if error.not_found else context.index.doubt(bucket))
         raise
     except BaseException:
         await context.index.abandon_scan(bucket, number)

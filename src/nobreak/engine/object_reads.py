@@ -47,9 +47,8 @@ class ObjectReads:
                 reading = await read_here(self._context, name, range_)
                 if reading is not None:
                     return reading
-                await asyncio.sleep(
-                    0
-                )  # it has just left: one look at the journal serves a whole turn
+                # It has just left: one look at the journal serves a whole turn.
+                await asyncio.sleep(0)
             elif step is not Step.TRY_EXTERNAL:
                 return await self._get_away(name, step, range_)
             else:

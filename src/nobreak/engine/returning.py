@@ -20,7 +20,6 @@ LOOK_EVERY = 0.1
 """How often the leader looks whether it is back (seconds)."""
 LOOK_AGAIN = 1.0
 """When it is looked at again after it failed at that (seconds): it may be just starting."""
-NOT_FOUND = 404
 LOOKS = 20
 """So many objects are looked at: after a return from a copy, the newest are those that are missing."""
 CANDIDATES = 1000
@@ -91,7 +90,7 @@ class Returning:
         except NotFoundError:
             found = None
         except RefusedError as error:
-            if error.status != NOT_FOUND:
+            if not error.not_found:
                 raise
             found = None  # its bucket is gone
         as_confirmed = found is not None and (not known[1].etag or found == known[1].etag)

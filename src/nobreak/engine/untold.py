@@ -6,7 +6,6 @@ the disk takes it.
 """
 
 import asyncio
-from collections import Counter
 from itertools import islice
 
 from nobreak.engine.context import Context
@@ -27,16 +26,13 @@ class Untold:
         self._context = context
         self._names: dict[ObjectName, int] = {}
         """How often each was noted."""
-        self._of_bucket: Counter[str] = Counter()
         self._mending = False
 
     def note(self, name: ObjectName) -> None:
         """The catalog could not be told what became of this key."""
         if name not in self._names:
-            self._context.doubts.row_is_behind(name)
-            if not self._of_bucket[name.bucket]:
-                self._context.doubts.row_is_behind(ObjectName(name.bucket, ""))
-            self._of_bucket[name.bucket] += 1
+            for each in _told_by(name):
+                self._context.doubts.row_is_behind(each)
         self._names[name] = self._names.get(name, 0) + 1
         if not self._mending:
             self._mending = True
@@ -64,8 +60,10 @@ class Untold:
 
     def _is_right(self, name: ObjectName) -> None:
         del self._names[name]
-        self._context.doubts.row_is_right(name)
-        self._of_bucket[name.bucket] -= 1
-        if not self._of_bucket[name.bucket]:
-            del self._of_bucket[name.bucket]
-            self._context.doubts.row_is_right(ObjectName(name.bucket, ""))
+        for each in _told_by(name):
+            self._context.doubts.row_is_right(each)
+
+
+def _told_by(name: ObjectName) -> tuple[ObjectName, ObjectName]:
+    """What must not be answered by this key's row: the key, and the lists of its bucket."""
+    return name, ObjectName(name.bucket, "")

@@ -48,7 +48,6 @@ from nobreak.words import (
     Receipt,
 )
 
-NOT_FOUND = 404
 NOT_IMPLEMENTED = 501
 CONFLICT = 409
 SMALL = 256 * 1024
@@ -271,7 +270,7 @@ class S3Store:
             async with self._client.call("DELETE", bucket, changes=True) as response:
                 refuse_page(response, in_doubt=True)
         except RefusedError as error:
-            if error.status != NOT_FOUND:
+            if not error.not_found:
                 raise
 
     async def ensure_bucket(self, bucket: str) -> None:
@@ -294,7 +293,7 @@ class S3Store:
                 refuse_page(response, in_doubt=False)
                 return True
         except RefusedError as error:
-            if error.status == NOT_FOUND:
+            if error.not_found:
                 return False
             raise
 
@@ -313,11 +312,11 @@ class S3Store:
                 info = object_info(name, response.headers, size)
                 return info, md5_of(response.headers)
         except RefusedError as error:
-            if error.status != NOT_FOUND:
+            if not error.not_found:
                 raise
             if not await self._has_bucket(name.bucket):
                 message = f"there is no bucket {name.bucket}"
-                raise RefusedError(NOT_FOUND, "NoSuchBucket", message) from error
+                raise RefusedError(error.status, "NoSuchBucket", message) from error
             raise NotFoundError(name) from error
 
 
