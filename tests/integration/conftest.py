@@ -1,9 +1,11 @@
 """An engine before a scripted external store, on a real disk; and a real server of the seed's kind."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.children import Child, upload_server
@@ -11,7 +13,7 @@ from tests.support.net import eventually
 from tests.support.reports import Told
 from tests.support.scripted import SETTINGS, ScriptedProbe, ScriptedStore
 
-from nobreak.engine import leading, opening, runtime
+from nobreak.engine import cache, indexing, leading, opening, runtime
 from nobreak.engine.runtime import Engine
 from nobreak.engine.store import Store
 from nobreak.reporting.events import EventKind
@@ -59,6 +61,16 @@ class Rig:
     def edit(self, **changed: str) -> None:
         self.settings = load_settings({**self.variables, **changed})
         Path(self.variables["NOBREAK_ENV_FILE"]).write_text("# edited\n")
+
+    async def give_up(self, key: str, content: bytes) -> None:
+        """A client goes away while its PUT is under way: it may land yet (`external.zombies`)."""
+        before = len(self.external.zombies)
+        self.external.plan.append(lambda _: "become a zombie")
+        task = asyncio.create_task(self.store.put(self.name(key), content))
+        await eventually(lambda: len(self.external.zombies) > before)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     async def mode(self, mode: str) -> None:
         await eventually(lambda: self.engine.status()["current_mode"] == mode)
@@ -120,3 +132,16 @@ async def upload(tmp_path: Path) -> AsyncIterator[Child]:
     await server.start()
     yield server
     await server.kill()
+
+
+@pytest.fixture
+def quick_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the cache and the index do by the clock, they do soon."""
+    monkeypatch.setattr(indexing, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(cache, "TOLD_AFTER", 0.05)
+
+
+@pytest.fixture
+async def cached(start: Callable[..., Any]) -> Rig:
+    """A rig with a cache."""
+    return await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M")

@@ -12,7 +12,6 @@ from tests.support.net import eventually
 from tests.support.scripted import ORDINARY, ScriptedStore, connection_refused
 
 from nobreak.engine import cache as cache_module
-from nobreak.engine import indexing
 from nobreak.engine.cache import Version
 from nobreak.errors import (
     LocalStoreError,
@@ -29,15 +28,7 @@ SMALL, LARGE = b"small bytes", b"0123456789" * (INLINE_MAX // 5)
 KEYS = pytest.mark.parametrize("body", [SMALL, LARGE, b""], ids=["small", "large", "empty"])
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(indexing, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(cache_module, "TOLD_AFTER", 0.05)
-
-
-@pytest.fixture
-async def cached(start):
-    return await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M")
+pytestmark = pytest.mark.usefixtures("quick_cache")
 
 
 async def is_unavailable(rig, key):
@@ -432,12 +423,7 @@ async def test_who_was_shown_what_an_attempt_of_unknown_outcome_made_is_not_show
     second = await start(first.external, leads=False, NOBREAK_CACHE_BYTES="16M")
     await first.store.put(first.name("k"), SMALL)
     await copied(first)
-    first.external.plan.append(lambda _: "become a zombie")
-    task = asyncio.create_task(first.store.put(first.name("k"), b"nobody waits for it"))
-    await eventually(lambda: first.external.zombies)
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await first.give_up("k", b"nobody waits for it")
     assert first.name("k") in context(first).doubts
     await local(first)
     await is_unavailable(second, "k")

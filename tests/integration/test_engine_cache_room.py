@@ -8,7 +8,6 @@ from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore
 
 from nobreak.engine import cache as cache_module
-from nobreak.engine import indexing
 from nobreak.engine.away import copy_of_newest
 from nobreak.engine.cache import Version
 from nobreak.errors import OutOfSpaceError, UnavailableError
@@ -21,15 +20,7 @@ TEXT = Attributes({"content-type": "text/plain"}, {"a": "b"})
 SMALL, LARGE = b"small bytes", b"0123456789" * (INLINE_MAX // 5)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(indexing, "LOOK_EVERY", 0.05)
-    monkeypatch.setattr(cache_module, "TOLD_AFTER", 0.05)
-
-
-@pytest.fixture
-async def cached(start):
-    return await start(ScriptedStore(), NOBREAK_CACHE_BYTES="16M")
+pytestmark = pytest.mark.usefixtures("quick_cache")
 
 
 def hits(rig, key):

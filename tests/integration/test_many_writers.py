@@ -23,12 +23,7 @@ async def test_what_one_process_gave_up_undoes_no_write_of_another(start):
     """I4: it may land late; what was acknowledged meanwhile is there in the end."""
     one = await start()
     two, key = await start(one.external, leads=False), one.name("k")
-    one.external.plan.append(lambda _: ZOMBIE)
-    given_up = asyncio.create_task(one.store.put(key, b"old"))
-    await eventually(lambda: bool(one.external.zombies))
-    given_up.cancel()
-    with suppress(asyncio.CancelledError):
-        await given_up
+    await one.give_up("k", b"old")
     assert (await two.store.put(key, b"new")).mode is Mode.LOCAL
     await eventually(lambda: one.outside("k") == b"new")
     one.external.zombies[0].land()
@@ -64,12 +59,7 @@ async def test_what_another_process_gave_up_is_no_conflict(start):
     two, key = await start(one.external, leads=False), one.name("k")
     await two.store.put(key, b"first")
     await eventually(lambda: one.store._context.catalog.get(key) is not None)
-    one.external.plan.append(lambda _: ZOMBIE)
-    given_up = asyncio.create_task(two.store.put(key, b"given up"))
-    await eventually(lambda: bool(one.external.zombies))
-    given_up.cancel()
-    with suppress(asyncio.CancelledError):
-        await given_up
+    await two.give_up("k", b"given up")
     one.external.zombies[0].land()
     assert (await one.store.put(key, b"new")).mode is Mode.LOCAL
     await one.drained()
