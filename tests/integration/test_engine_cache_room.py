@@ -161,13 +161,13 @@ async def full(cached, monkeypatch):
     await settled(cached)
     await local(cached)
     monkeypatch.setattr("nobreak.engine.giving_way.LEAST", 1_000_000)
-    disk, write_all = FullDisk(cached, 3), spool._write_all
+    disk, write_all = FullDisk(cached, 3), spool.write_all
 
     def write(*arguments):
         disk.check()
         write_all(*arguments)
 
-    monkeypatch.setattr(spool, "_write_all", write)
+    monkeypatch.setattr(spool, "write_all", write)
     return disk
 
 

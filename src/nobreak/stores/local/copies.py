@@ -16,6 +16,7 @@ from nobreak.errors import CorruptBodyError
 from nobreak.stores.local.bodies import ORPHAN_AGE, old_files
 from nobreak.stores.local.disk import Disk
 from nobreak.stores.local.kept import KeptReader
+from nobreak.stores.local.spool import write_all
 from nobreak.stores.local.verified import Verified
 from nobreak.words import Fingerprint
 
@@ -60,7 +61,7 @@ class CopyFiles:
         )
         try:
             async for chunk in chunks:
-                await self._disk.run(partial(_append, descriptor, chunk, digest))
+                await self._disk.run(partial(_append, descriptor, chunk, size, digest))
                 size += len(chunk)
         except BaseException:
             self._path(name).unlink(missing_ok=True)
@@ -132,8 +133,6 @@ class CopyFiles:
         return folder / name
 
 
-def _append(descriptor: int, chunk: bytes, digest: "hashlib._Hash") -> None:
+def _append(descriptor: int, chunk: bytes, offset: int, digest: "hashlib._Hash") -> None:
     digest.update(chunk)
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    write_all(descriptor, chunk, offset)

@@ -208,7 +208,7 @@ class Spool:
                     return None
                 if self._file is None:
                     self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-                _write_all(self._file, data, offset)
+                write_all(self._file, data, offset)
                 if hash_it:
                     self._hash.update(data)
                 return self._file
@@ -251,8 +251,8 @@ class Spool:
         await self._disk.run(close)
 
 
-def _write_all(descriptor: int, data: bytearray, offset: int) -> None:
-    """Raises `OSError`; `data` may grow again in any case."""
+def write_all(descriptor: int, data: bytes | bytearray, offset: int) -> None:
+    """Write all of `data` there. Raises `OSError`; `data` may grow again in any case."""
     done = 0
     with memoryview(data) as view:
         while done < len(view):
