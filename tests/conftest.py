@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from nobreak.demo import seaweed as seaweed_module
 from nobreak.demo.seaweed import SeaweedServer
 from nobreak.stores.external.http import Timeouts
 from nobreak.stores.external.s3 import S3Store
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun in the background of a shell: the programs that tests interrupt would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("tests.contract", "tests.support")
 hypothesis.settings.register_profile("shared", deadline=None)  # this machine may be busy

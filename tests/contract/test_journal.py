@@ -165,15 +165,19 @@ async def test_doubt_passes_to_the_next_entry_of_the_key(journal):
     first = await add(journal, put("k", 1, file="one", doubtful=True))
     await add(journal, put("k", 2))
     assert (await journal.confirm(first, RECEIPT, NOW, settle=30)).gone
-    assert journal.newest(name("k")).doubtful
+    newest = journal.newest(name("k"))
+    assert newest.doubtful
+    assert not (await journal.confirm(newest, RECEIPT, NOW + 1, settle=30)).gone
+    assert journal.newest(name("k")).not_before == NOW + 30, "the doubt is no younger for it"
 
     alone = await add(journal, put("j", 1, file="two", doubtful=True))
     await journal.confirm(alone, RECEIPT, NOW, settle=30)
     appended = await journal.append(put("j", 2), NOW)
     assert appended.entry.doubtful
     assert appended.files == ("two",)
-    assert ready(journal)[-1] == ("j", appended.entry.seq)
-    assert journal.tally().entries == 2
+    assert ready(journal) == [("j", appended.entry.seq)]
+    assert (await journal.confirm(appended.entry, RECEIPT, NOW + 30, settle=30)).gone
+    assert journal.tally().entries == 1
 
 
 async def test_settle_zero_means_the_doubt_is_resolved(journal):

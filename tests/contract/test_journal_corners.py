@@ -78,6 +78,46 @@ async def test_only_what_settles_is_postponed(journal):
     assert ready(journal, NOW + 60) == [waiting.seq, parked.seq]
 
 
+async def test_a_key_that_is_written_all_the_time_does_not_settle_for_ever(journal):
+    """I4: each write takes over what is left of the doubt, and the last one leaves when it ends."""
+    await settling(journal)
+    for second in range(1, 30):
+        entry = (await journal.append(put("k"), NOW + second)).entry
+        assert entry.doubtful
+        assert not (await journal.confirm(entry, RECEIPT, NOW + second, settle=30)).gone
+    last = (await journal.append(put("k"), NOW + 29.5)).entry
+    assert (await journal.confirm(last, RECEIPT, NOW + 30, settle=30)).gone
+
+
+async def test_doubt_that_was_taken_over_is_postponed_as_what_settles_is(journal):
+    """I4: an outage does not count."""
+    await settling(journal)
+    entry = (await journal.append(put("k"), NOW)).entry
+    await journal.postpone_settling(NOW + 500)
+    assert not (await journal.confirm(entry, RECEIPT, NOW + 499, settle=30)).gone
+    assert journal.get(entry.seq).not_before == NOW + 500
+    await journal.defer(entry, not_before=0, error="overwritten", in_doubt=True)
+    assert not (await journal.confirm(entry, RECEIPT, NOW + 501, settle=30)).gone, "that is new"
+
+
+async def test_doubt_that_was_taken_over_ends_though_the_clock_was_set_back(journal):
+    """I7."""
+    await settling(journal)
+    entry = (await journal.append(put("k"), NOW)).entry
+    await journal.confirm(entry, RECEIPT, NOW - 10**6, settle=30)
+    assert journal.get(entry.seq).not_before == NOW - 10**6 + 30
+
+
+async def test_doubt_that_a_refused_entry_took_over_counts(journal):
+    """I4: the newer one that supersedes it is as much in doubt."""
+    await settling(journal)
+    refused = (await journal.append(put("k"), NOW)).entry
+    await journal.park(refused, not_before=NOW + 60, error="HTTP 413")
+    newer = (await journal.append(put("k"), NOW + 2)).entry
+    assert not (await journal.confirm(newer, RECEIPT, NOW + 3, settle=30)).gone
+    assert journal.get(newer.seq).not_before == NOW + 30
+
+
 async def test_the_doubt_goes_to_the_very_next_entry(journal):
     """I4: it is the next to be sent; from there it is handed on."""
     first = await add(journal, put("k", doubtful=True))

@@ -53,6 +53,31 @@ async def test_no_process_sends_past_what_another_is_taking_into_the_journal(sta
     assert (await two.store.put(key, b"after it")).mode is Mode.EXTERNAL
 
 
+async def test_what_another_process_is_deleting_is_no_conflict(start):
+    """I7: it is gone there, and the catalog hears of it a moment later."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    await two.store.put(key, b"first")
+    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    delete, answer = one.external.delete, asyncio.Event()
+
+    async def slow(name, *, receipt):
+        await delete(name, receipt=receipt)
+        await answer.wait()
+
+    one.external.delete = slow
+    deleting = asyncio.create_task(two.store.delete(key))
+    await eventually(lambda: one.outside("k") is None)
+    assert (await one.store.put(key, b"new")).mode is Mode.LOCAL
+    looks = one.external.count("head")
+    await eventually(lambda: one.external.count("head") > looks)
+    answer.set()
+    await deleting
+    await one.drained()
+    assert one.outside("k") == b"new"
+    assert not one.said(EventKind.CONFLICT_DELETED)
+
+
 async def test_what_another_process_gave_up_is_no_conflict(start):
     """I7: only its process knows that it asked for it, unless it tells."""
     one = await start()

@@ -103,6 +103,20 @@ def _never_settles() -> Patches:
     return [(drain, "confirm", at_once)]
 
 
+def _forgets_the_parked() -> Patches:
+    doubt = journal.DOUBT.replace(" OR (seq < ?3 AND state = 'parked')", "")
+    return [(journal, "DOUBT", doubt)]
+
+
+def _forgets_inherited_doubt() -> Patches:
+    take_over = journal._take_over
+
+    def without(writer: Any, name: Any) -> tuple[float, tuple[str, ...]]:
+        return 0.0, take_over(writer, name)[1]
+
+    return [(journal, "_take_over", without)]
+
+
 def _drops_the_refused() -> Patches:
     async def park(self: Any, entry: Entry, _reason: str) -> None:
         await self._context.journal.forget(entry)
@@ -253,6 +267,10 @@ MUTATIONS = {
         "the settle time goes on while the server is away (I4)",
         lambda: [(SqliteJournal, "postpone_settling", _nothing)],
     ),
+    "leaves-doubt-behind": Mutation(
+        "a newer write takes over none of the doubt of the one that settles (I4)",
+        _forgets_inherited_doubt,
+    ),
     "drops-refused": Mutation("what the server refuses is dropped (I7)", _drops_the_refused),
     "forgets-begun": Mutation(
         "what was begun when the leader died is not in doubt (I4)",
@@ -344,7 +362,7 @@ MUTATIONS = {
     ),
     "found-parked-doubt": Mutation(
         "an entry that supersedes a refused one leaves at once, though that was sent (I4)",
-        lambda: [(journal, "_supersedes_doubt", _no)],
+        _forgets_the_parked,
     ),
     "found-untold": Mutation(
         "a condition is decided by a catalog row that a full disk left behind (I2)",

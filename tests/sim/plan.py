@@ -114,6 +114,9 @@ def make_plan(seed: int) -> Plan:
     }
     workers = rng.choice([1, 2, 2, 3])
     faults = _faults(rng, lasts, workers)
+    thaw = Random(f"thaw {seed}")
+    if thaw.random() < 0.1:
+        faults = _thaws(thaw, lasts, settle)
     return Plan(
         seed=seed,
         workers=workers,
@@ -149,6 +152,16 @@ def _faults(rng: Random, lasts: float, workers: int) -> tuple[Fault, ...]:
     return tuple(
         Fault(number, kind, at, length, part, extra)
         for number, (at, kind, length, part, extra) in enumerate(found)
+    )
+
+
+def _thaws(rng: Random, lasts: float, settle: float) -> tuple[Fault, ...]:
+    """The server freezes with requests in it that were given up, and goes on with them later."""
+    at, late = rng.uniform(0, lasts / 2), rng.choice([1.0, 3.0, 0.5 * settle])
+    freezes = at + late + rng.uniform(0.0, 0.6) * settle
+    return (
+        Fault(0, FaultKind.LATE, at, late, 1.0),
+        Fault(1, FaultKind.FREEZE, freezes, rng.uniform(0.5, 2.0) * settle, 1.0),
     )
 
 

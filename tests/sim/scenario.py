@@ -127,7 +127,8 @@ class Scenario:
             else:
                 await asyncio.sleep(fault.lasts)
         if fault.kind is FaultKind.FREEZE:
-            world.server.thaw()
+            engines = [each.engine for each in self.processes if each.engine is not None]
+            world.server.thaw(seen=not any(_trusts(engine) for engine in engines))
 
     async def _choose(self, override: Override) -> None:
         """A person keeps trying until some process answers: a choice is always taken back."""
@@ -272,3 +273,8 @@ def _heard(task: asyncio.Task[Any]) -> None:
 
 async def _retry_parked(engine: Any) -> None:
     await engine.journal.retry_parked()
+
+
+def _trusts(engine: Any) -> bool:
+    """Whether the checks have found the external store well."""
+    return bool(engine.status()["external_server"]["trusted"])

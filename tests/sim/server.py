@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 SILENT_FOR = 30.0
 LATE_SHARE = 0.9
-"""A request lands within this part of the settle time, or when the server thaws: what lands later is outside of the promise."""
+"""A request lands within this part of the settle time of a healthy server; or when it thaws, when nobody
+has seen that it was frozen. What lands later is outside of the promise."""
+STUCK = 0.5
+"""A request that takes longer than this (seconds) is held by the server, or by what stands before it:
+while that is frozen it gets no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Server:
     uploads: dict[str, dict[int, tuple[bytes, Segment]]] = field(default_factory=dict)
     begun: int = 0
     requests: int = 0
-    waiting: list[Callable[[], None]] = field(default_factory=list)
+    waiting: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    """What arrives when it thaws, and how much of its way was left when it froze (seconds)."""
 
     def info(self, name: ObjectName) -> ObjectInfo:
         if name not in self.objects:
@@ -129,11 +134,12 @@ class Server:
             raise OutageError(OutageKind.CONNECTION, "refused", in_doubt=False)
         loop = world.loop
         reply: asyncio.Future[Any] = loop.create_future()
-        fate = self._fate(what, changes=changes)
+        fate, sent = self._fate(what, changes=changes), world.elapsed
 
         def arrive() -> None:
-            if world.fault(FaultKind.FREEZE):
-                self.waiting.append(arrive)
+            if frozen := world.fault(FaultKind.FREEZE):
+                left = sent + fate.there - max(frozen.at, sent) if fate.there > STUCK else 0.0
+                self.waiting.append((left, arrive))
                 return
             if world.fault(FaultKind.DOWN) and fate.executes and rng.random() < 0.5:
                 tell(None, OutageError(OutageKind.BROKEN, "reset", in_doubt=changes))
@@ -204,7 +210,12 @@ class Server:
             return status, rng.random() < 0.4
         return None
 
-    def thaw(self) -> None:
+    def thaw(self, *, seen: bool) -> None:
+        """`seen`: nobreak knows that it was away, so that all of the settle time is still to come."""
+        loop = self.world.loop
         waiting, self.waiting = self.waiting, []
-        for arrive in waiting:
-            arrive()
+        for left, arrive in waiting:
+            if seen and left > 0:
+                loop.call_later(left, arrive, context=loop.world)
+            else:
+                arrive()

@@ -90,7 +90,9 @@ class Conflicts:
         if not self._is_theirs(entry, known, found):
             return False
         await self._until_told(entry.name)
-        known = self._context.catalog.get(entry.name) or known
+        known = self._context.catalog.get(entry.name)
+        if known is None:
+            return False  # it was told of a DELETE of ours
         found = await self._found(entry.name, known[1])
         if not self._is_theirs(entry, known, found):
             return False

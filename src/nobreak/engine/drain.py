@@ -12,7 +12,8 @@ from dataclasses import replace
 from nobreak.core.pace import Pace, beside, retry_in
 from nobreak.core.routing import Link
 from nobreak.engine.buckets import Buckets
-from nobreak.engine.clock import Clock, loop_time
+from nobreak.engine.calm import Calm
+from nobreak.engine.clock import Clock
 from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
@@ -62,18 +63,21 @@ class Drain:
         self._looks = Looks(context, lambda: self._under_way.is_busy)
         self._progress = Progress(context)
         self._conflicts = Conflicts(context, self._pacing)
-        self._calm_since: float | None = None
+        self._calm = Calm(context)
+        self._after_crash: Calm | None = None
         self._clock = Clock(context, lambda: PARKED_LONGEST)
 
     async def run(self) -> None:
         """Drain whenever there is something to drain and somebody to give it to."""
         await self._context.journal.resume()
-        prepared = False
+        self._calm, prepared = Calm(self._context), False
         try:
             while True:
                 if not self._may_send():
                     await self._pause()
                     prepared = False
+                if not self._calm.lasts():
+                    await self._settle_anew()
                 if not prepared:
                     prepared = await self._prepare()
                 await self._forgive_crash()
@@ -100,21 +104,23 @@ class Drain:
     async def _forgive_crash(self) -> None:
         """What a dead process had under way has landed, or will not: after a calm settle time."""
         if not self._context.board.read().crashed:
-            self._calm_since = None
+            self._after_crash = None
             return
-        now = loop_time()
-        self._calm_since = now if self._calm_since is None else self._calm_since
-        if now - self._calm_since >= self._context.writes.settle:
+        self._after_crash = self._after_crash or Calm(self._context)
+        if self._after_crash.lasts() >= self._context.writes.settle:
             await self._context.board.update(lambda old: (replace(old, crashed=False), None))
 
     async def _pause(self) -> None:
         """The external store is away. When it returns, all begins gently again."""
-        self._calm_since = None
+        self._calm, self._after_crash = Calm(self._context), None
         await self._stop_sending(GRACE)
         self._pace = Pace(self._context.writes.drain_concurrency)
         await self._progress.pause()
         while not self._may_send():
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _settle_anew(self) -> None:
+        """Time in which the external store was away, or nobody watched it, does not count (I4)."""
         settled_at = self._context.now() + self._context.writes.settle
         await self._context.journal.postpone_settling(settled_at)
 

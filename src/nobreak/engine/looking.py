@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
+from nobreak.engine.calm import settle_time
 from nobreak.engine.context import Context
 from nobreak.engine.reading import as_known
 from nobreak.errors import ExternalError, NotFoundError
@@ -54,7 +55,7 @@ async def look_later(context: Context, name: ObjectName) -> None:
         await look_at(context, name)
     try:
         await context.index.distrust(name, context.now() + 2 * context.writes.settle)
-        await asyncio.sleep(context.writes.settle)
+        await settle_time(context)
     except asyncio.CancelledError:
         context.index.distrust_soon(name)
         raise

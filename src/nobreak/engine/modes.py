@@ -39,7 +39,9 @@ def with_failover(notice: Notice, state: Failover) -> Notice:
         "outages": state.outages,
         "recovered": state.recovered_at is not None,
     }
-    return in_force(replace(notice, failover=saved, trusted=state.trusted))
+    lost = notice.trusted and not state.trusted
+    breaks = notice.breaks + lost
+    return in_force(replace(notice, failover=saved, trusted=state.trusted, breaks=breaks))
 
 
 def in_force(notice: Notice) -> Notice:

@@ -4,11 +4,11 @@ While one is under way, and for a while after one of unknown outcome, its key is
 that come meanwhile go through the journal, and settle.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
+from nobreak.engine.calm import settle_time
 from nobreak.engine.context import Context
 from nobreak.engine.holding import hold_all_directly
 from nobreak.errors import UnavailableError
@@ -44,6 +44,6 @@ class PassingBy:
 
     async def _end_later(self) -> None:
         try:
-            await asyncio.sleep(self._context.writes.settle)
+            await settle_time(self._context)
         finally:
             self._holds.close()

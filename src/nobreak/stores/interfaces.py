@@ -188,7 +188,8 @@ class Journal(Protocol):
         """The external store holds exactly this version (I3).
 
         It leaves the journal and enters the catalog, unless it is doubtful and nothing newer
-        waits: then it settles for `settle` seconds and is looked at again (I4).
+        waits: then it settles for `settle` seconds and is looked at again (I4). What is newer, or
+        comes while it settles, takes over what is left of its doubt, and settles only that long.
         """
 
     async def forget(self, entry: Entry) -> Left:
@@ -219,7 +220,7 @@ class Journal(Protocol):
         """Let all parked entries be tried at once; how many these are."""
 
     async def postpone_settling(self, until: float) -> None:
-        """The external store was away: whatever settles begins to settle anew."""
+        """The external store was away: whatever settles, or took over doubt, begins to anew."""
 
     async def wait_at_most(self, until: float) -> int:
         """Nothing that may be replayed waits for later than `until`; how many entries did."""
@@ -292,6 +293,8 @@ class Notice:
     override: Override = Override.AUTO
     use_external: bool = True
     trusted: bool = True
+    breaks: int = 0
+    """How often the checks have lost trust in the external store: who looks seldom sees it too."""
     asked: int = 0
     answered: int = 0
     crashed: bool = False

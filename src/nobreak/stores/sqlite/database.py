@@ -29,7 +29,7 @@ from nobreak.errors import LocalStoreError, NobreakError, OutOfSpaceError
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BATCH = 512
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4_000

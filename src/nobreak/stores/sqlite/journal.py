@@ -47,9 +47,13 @@ PAGE = (
 SEGMENTS = "SELECT file, size, md5, checksums FROM segment WHERE seq = ? ORDER BY number"
 FILES = "SELECT file FROM entry WHERE seq = ? UNION ALL SELECT file FROM segment WHERE seq = ?"
 NEEDS = "SELECT 1 FROM entry WHERE file = ? UNION ALL SELECT 1 FROM segment WHERE file = ? LIMIT 1"
+DOUBT = (
+    "SELECT max(doubtful), max(doubt_until) FROM entry WHERE bucket = ?1 AND key = ?2 "
+    "AND (seq = ?3 OR (seq < ?3 AND state = 'parked'))"
+)
 INSERT = (
     "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, not_before, "
-    "doubtful, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "doubtful, doubt_until, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -162,6 +166,7 @@ class SqliteJournal:
     async def postpone_settling(self, until: float) -> None:
         def work(writer: apsw.Connection) -> None:
             writer.execute("UPDATE entry SET not_before = ? WHERE state = 'settling'", (until,))
+            writer.execute("UPDATE entry SET doubt_until = ? WHERE doubt_until > 0", (until,))
 
         await self._database.write(work)
 
@@ -211,9 +216,7 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     if draft.condition is not None:
         decide(lambda sql, of: writer.execute(sql, of).fetchall(), draft.name, draft.condition)
     name = (draft.name.bucket, draft.name.key)
-    sql = "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND state = 'settling'"
-    settling = cast("list[tuple[int]]", writer.execute(sql, name).fetchall())
-    files = _delete(writer, [seq for (seq,) in settling])
+    doubt_until, files = _take_over(writer, name)
     waits = writer.execute(
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
     ).fetchone()
@@ -233,7 +236,8 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
             attributes_text(draft.attributes),
             now,
             draft.not_before,
-            int(draft.doubtful or bool(settling)),
+            int(draft.doubtful),
+            doubt_until,
             body.file if body else None,
         ),
     )
@@ -244,6 +248,17 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
         rows = (segment_row(seq, number, each) for number, each in enumerate(body.segments, 1))
         writer.executemany("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?)", rows)
     return Appended(entry_from(writer.execute(BY_SEQ, (seq,)).fetchone()), files, unused)
+
+
+def _take_over(writer: apsw.Connection, name: tuple[str, str]) -> tuple[float, tuple[str, ...]]:
+    """Take what settles out, for a newer one: until when that is in doubt, and the bodies' files.
+
+    The doubt ends when it would have: a key that is written all the time does not settle for ever.
+    """
+    sql = "SELECT seq, not_before FROM entry WHERE bucket = ? AND key = ? AND state = 'settling'"
+    settling = cast("list[tuple[int, float]]", writer.execute(sql, name).fetchall())
+    files = _delete(writer, [seq for seq, _until in settling])
+    return max((until for _seq, until in settling), default=0.0), files
 
 
 def _delete(writer: apsw.Connection, numbers: Sequence[int]) -> tuple[str, ...]:
@@ -263,31 +278,34 @@ def _confirm(
         return Left(gone=False)
     current = entry_from(row)
     _remember(writer, current, receipt)
-    if settle <= 0 or not (current.doubtful or _supersedes_doubt(writer, current)):
+    until = _in_doubt_until(writer, current, now + settle)
+    if settle <= 0 or until <= now:
         return _leave(writer, current)
     heir = writer.execute(
         "SELECT seq FROM entry WHERE bucket = ? AND key = ? AND seq > ? ORDER BY seq LIMIT 1",
         (current.name.bucket, current.name.key, current.seq),
     ).fetchone()
     if heir is not None:
-        writer.execute("UPDATE entry SET doubtful = 1 WHERE seq = ?", heir)
+        sql = "UPDATE entry SET doubt_until = max(doubt_until, ?) WHERE seq = ?"
+        writer.execute(sql, (until, *heir))
         return _leave(writer, current)
     writer.execute(
         "UPDATE entry SET state = 'settling', begun = 0, head = 1, not_before = ?, error = '', remote = ?, "
         "etag = ? WHERE seq = ?",
-        (now + settle, receipt.remote, receipt.etag, current.seq),
+        (until, receipt.remote, receipt.etag, current.seq),
     )
     return _take_out(writer, current, "seq < :seq AND state = 'parked'")
 
 
-def _supersedes_doubt(writer: apsw.Connection, entry: Entry) -> bool:
-    """Whether an older one of its key was sent that was parked then: its request may land yet."""
-    sql = (
-        "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND seq < ? AND state = 'parked' "
-        "AND doubtful LIMIT 1"
-    )
+def _in_doubt_until(writer: apsw.Connection, entry: Entry, settled: float) -> float:
+    """Until when an older request could land on what the external store holds now.
+
+    `settled`: until when one of these could that are in doubt without an end. Those that were
+    parked count: they were sent, and this one supersedes them.
+    """
     of = (entry.name.bucket, entry.name.key, entry.seq)
-    return writer.execute(sql, of).fetchone() is not None
+    ((endless, until),) = cast("list[tuple[int, float]]", writer.execute(DOUBT, of).fetchall())
+    return settled if endless else min(until, settled)  # a clock set back makes it no longer
 
 
 def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:

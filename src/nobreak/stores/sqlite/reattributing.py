@@ -10,9 +10,10 @@ from nobreak.stores.sqlite.rows import ENTRY_COLUMNS, attributes_text, entry_fro
 from nobreak.words import Attributes, Entry
 
 AGAIN = (
-    "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, doubtful, file) "
-    "SELECT bucket, key, kind, 0, size, md5, ?, acked_at, "
-    "doubtful OR begun OR not_before > 0 OR state = 'settling', file FROM entry WHERE seq = ?"
+    "INSERT INTO entry (bucket, key, kind, head, size, md5, attributes, acked_at, doubtful, "
+    "doubt_until, file) SELECT bucket, key, kind, 0, size, md5, ?, acked_at, "
+    "iif(state = 'settling', 0, doubtful OR begun OR not_before > 0), "
+    "iif(state = 'settling', not_before, doubt_until), file FROM entry WHERE seq = ?"
 )
 
 

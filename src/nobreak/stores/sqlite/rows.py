@@ -20,7 +20,7 @@ from nobreak.words import (
 
 ENTRY_COLUMNS = (
     "seq, bucket, key, kind, state, size, md5, attributes, acked_at, not_before, "
-    "attempts, doubtful, error, remote, etag"
+    "attempts, doubtful OR doubt_until > 0, error, remote, etag"
 )
 SURROGATES = range(0xD800, 0xE000)
 """Code points that no UTF-8 text holds."""

@@ -16,6 +16,8 @@ CREATE TABLE entry (
     not_before  REAL    NOT NULL DEFAULT 0,
     attempts    INTEGER NOT NULL DEFAULT 0,
     doubtful    INTEGER NOT NULL DEFAULT 0,
+    -- Doubt that older ones of its key left to it; 0: none.
+    doubt_until REAL    NOT NULL DEFAULT 0,
     -- 1 while a process is sending it.
     begun       INTEGER NOT NULL DEFAULT 0,
     error       TEXT    NOT NULL DEFAULT '',
@@ -31,6 +33,7 @@ CREATE INDEX entry_file ON entry (file) WHERE file IS NOT NULL;
 CREATE INDEX entry_begun ON entry (seq) WHERE begun = 1;
 CREATE INDEX entry_bucket ON entry (seq) WHERE key = '';
 CREATE INDEX entry_settling ON entry (seq) WHERE state = 'settling';
+CREATE INDEX entry_doubt ON entry (seq) WHERE doubt_until > 0;
 
 -- Small bodies, apart so that a walk over the entries does not read them.
 CREATE TABLE body (
@@ -261,6 +264,7 @@ CREATE TABLE board (
     override     TEXT    NOT NULL DEFAULT 'auto',
     use_external INTEGER NOT NULL DEFAULT 1,
     trusted      INTEGER NOT NULL DEFAULT 1,
+    breaks       INTEGER NOT NULL DEFAULT 0,
     asked        INTEGER NOT NULL DEFAULT 0,
     answered     INTEGER NOT NULL DEFAULT 0,
     crashed      INTEGER NOT NULL DEFAULT 0,

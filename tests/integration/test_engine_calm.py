@@ -1,0 +1,69 @@
+"""I4: an old request is feared for a settle time in which the external store was well throughout."""
+
+import asyncio
+
+from tests.support.net import eventually
+from tests.support.scripted import server_error
+
+from nobreak.core.failover import Failover
+from nobreak.engine.modes import with_failover
+from nobreak.words import Mode
+
+
+async def test_what_was_given_up_is_feared_until_the_server_was_well_for_a_settle_time(start):
+    """It may have frozen with the server, and goes on when that thaws."""
+    rig = await start(NOBREAK_SETTLE="0.8")
+    await rig.give_up("k", b"old")
+    rig.healthy = False
+    await rig.mode("local")
+    await asyncio.sleep(1.5)
+    rig.healthy = True
+    await rig.mode("external")
+    assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
+    rig.external.zombies[0].land()
+    await rig.drained()
+    assert rig.outside("k") == b"new"
+    await asyncio.sleep(1.5)
+    assert (await rig.store.put(rig.name("k"), b"newer")).mode is Mode.EXTERNAL
+
+
+async def test_it_settles_anew_after_a_break_that_was_over_before_the_drain_looked(start):
+    rig = await start(NOBREAK_SETTLE="0.8")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"mine")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    await asyncio.sleep(0.5)
+    board = rig.engine._context.board
+    for state in (Failover(failures=1), Failover()):
+        await board.update(lambda notice, state=state: (with_failover(notice, state), None))
+    await asyncio.sleep(0.5)
+    assert rig.external.count("holds") == 1, "not looked at before it has settled again"
+    await rig.drained()
+
+
+async def test_doubt_that_a_newer_write_took_over_is_postponed_too(start):
+    rig = await start(NOBREAK_SETTLE="0.8")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"first")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    rig.healthy = False
+    await rig.mode("local")
+    await rig.store.put(rig.name("k"), b"second")
+    await asyncio.sleep(1.0)
+    rig.healthy = True
+    await eventually(lambda: rig.outside("k") == b"second")
+    rig.external.objects[rig.name("k")] = (b"thawed", rig.external.objects[rig.name("k")][1])
+    await rig.drained()
+    assert rig.outside("k") == b"second"
+
+
+async def test_a_key_that_is_written_all_the_time_leaves_the_journal(start):
+    """Doubt ends though newer writes keep coming: they take over what is left of it, no more."""
+    rig = await start(NOBREAK_SETTLE="1")
+    rig.external.plan.append(server_error)
+    last, loop = await rig.store.put(rig.name("k"), b"0"), asyncio.get_running_loop()
+    until = loop.time() + 3.0
+    while last.mode is Mode.LOCAL and loop.time() < until:
+        await asyncio.sleep(0.25)
+        last = await rig.store.put(rig.name("k"), b"again")
+    assert last.mode is Mode.EXTERNAL
