@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nobreak.errors import OvertakenError
 from nobreak.stores.interfaces import Draft, KeptBody
 from nobreak.stores.sqlite.rows import prefix_end
 from nobreak.words import EntryKind, EntryState, Fingerprint, ObjectName, Receipt
@@ -157,6 +158,20 @@ async def test_each_refusal_is_counted(journal):
     for attempts in (1, 2):
         await journal.park(entry, not_before=NOW, error="HTTP 413")
         assert journal.get(entry.seq).attempts == attempts
+
+
+async def test_an_entry_that_must_not_come_after_a_newer_one_is_not_made_then(journal):
+    """I4: whoever appends may have looked at the journal a while ago."""
+    first = await add(journal, put("k", only_after=0))
+    second = await add(journal, put("k", only_after=first.seq))
+    for seen in (0, first.seq):
+        with pytest.raises(OvertakenError):
+            await add(journal, put("k", only_after=seen))
+    assert journal.newest(ObjectName("b", "k")) == second
+    await settling(journal, "j")
+    with pytest.raises(OvertakenError):
+        await add(journal, put("j", only_after=0))
+    assert journal.newest(ObjectName("b", "j")).state is EntryState.SETTLING
 
 
 async def test_an_entry_can_begin_with_a_wait(journal):

@@ -20,6 +20,8 @@ from nobreak.demo.truth import Finding, explain
 
 SHOWN = 6
 OWN = "own/"
+NOTICED_WITHIN = 0.5
+"""How long it may take until the others notice that a process died (seconds): a tenth, on a quiet machine."""
 
 
 async def play(stage: Stage, scenario: Scenario) -> Report:
@@ -60,7 +62,7 @@ async def _judged(stage: Stage, *, may_die: bool) -> list[Finding]:
         operations, held = without_spare_copies(operations, held)
     if stage.lost_before is not None:
         operations, held = since(stage.lost_before, operations, held)
-    return explain(operations, held)
+    return explain(operations, held, notices_within=NOTICED_WITHIN if may_die else 0.0)
 
 
 def bucket_of(server: SeaweedServer, bucket: str) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.net import eventually
 from tests.support.scripted import ScriptedStore, connection_refused, server_error
 
+from nobreak.engine.writing import Writing
 from nobreak.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -397,6 +398,26 @@ async def test_a_write_that_was_overtaken_stays_feared_after_its_own_ack(rig):
     assert rig.name("k") in rig.store._doubts
     assert await rig.store.read(rig.name("k")) == b"new"
     await eventually(lambda: rig.name("k") not in rig.store._doubts)
+    await rig.drained()
+    assert rig.outside("k") == b"new"
+
+
+@pytest.mark.parametrize("operation", ["put", "delete"])
+async def test_a_slow_write_never_comes_after_one_that_is_acknowledged_at_the_same_moment(
+    rig, monkeypatch, operation
+):
+    """I1, I4: it has taken effect, and others have seen that; a newer entry is made just before its own."""
+    await rig.store.put(rig.name("k"), b"first")
+    rig.external.plan.append(lambda _: ZOMBIE)
+    put = operation == "put"
+    work = rig.store.put(rig.name("k"), b"old") if put else rig.store.delete(rig.name("k"))
+    slow = asyncio.create_task(work)
+    await eventually(lambda: bool(rig.external.zombies))
+    rig.external.zombies[0].land()
+    monkeypatch.setattr(Writing, "_overtaken", lambda *_: False)
+    assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
+    await slow
+    assert await rig.store.read(rig.name("k")) == b"new"
     await rig.drained()
     assert rig.outside("k") == b"new"
 

@@ -103,6 +103,15 @@ def _never_settles() -> Patches:
     return [(drain, "confirm", at_once)]
 
 
+def _overtakes_in_the_moment() -> Patches:
+    append = SqliteJournal.append
+
+    async def anyway(self: Any, draft: Any, now: float) -> Appended:
+        return await append(self, replace(draft, only_after=None), now)
+
+    return [(SqliteJournal, "append", anyway)]
+
+
 def _forgets_the_parked() -> Patches:
     doubt = journal.DOUBT.replace(" OR (seq < ?3 AND state = 'parked')", "")
     return [(journal, "DOUBT", doubt)]
@@ -293,7 +302,7 @@ MUTATIONS = {
     ),
     "never-overtaken": Mutation(
         "a slow write comes after one that was acknowledged meanwhile (I4)",
-        lambda: [(Writing, "_overtaken", _no)],
+        lambda: [(Writing, "_overtaken", _no), *_overtakes_in_the_moment()],
     ),
     "late-is-right": Mutation(
         "a late answer confirms an entry, whatever else is under way (I3, I4)",
@@ -367,6 +376,10 @@ MUTATIONS = {
     "found-untold": Mutation(
         "a condition is decided by a catalog row that a full disk left behind (I2)",
         lambda: [(Doubts, "is_row_behind", _no)],
+    ),
+    "found-overtaken": Mutation(
+        "a slow write comes after one that is acknowledged at the same moment (I4)",
+        _overtakes_in_the_moment,
     ),
     "found-waiting": Mutation(
         "what waited for a suspicion to pass is not started then (I3)", _leaves_what_waits

@@ -225,7 +225,10 @@ class Scenario:
             if COPY_MARK not in name.key
         }
         wrong = self.verdict.wrong
-        wrong += [str(finding) for finding in explain(operations, held)]
+        dies = any(fault.kind is FaultKind.KILL for fault in self.plan.faults)
+        within = min(self.plan.look, 1.0) if dies else 0.0
+        found = explain(operations, held, notices_within=within)
+        wrong += [str(finding) for finding in found]
         wrong += [
             f"{Breach.SLOW}: {each} waited {each.wait:.2f} s" for each in self._slow(operations)
         ]

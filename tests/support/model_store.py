@@ -3,9 +3,10 @@ truth is tried on.
 
 Time is a number that grows by one with each event. A request is called, takes effect, and returns;
 between these the others go on. Some answers get lost: then the client knows nothing, and the
-request takes effect late, or never.
+request takes effect late, or never; but not after a write that was called when it had been given up.
 """
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -20,6 +21,17 @@ class Request:
     page: Page | None = None
     seen: Version | None = None
     refused: bool = False
+    returned: float = math.inf
+    """The number of its return among all calls and returns; infinity: it is still waited for."""
+
+
+@dataclass
+class Late:
+    """A write that happens late. `again`: it is a second time."""
+
+    at: float
+    request: Request
+    again: bool = False
 
 
 @dataclass
@@ -97,10 +109,12 @@ class Play:
     def __post_init__(self) -> None:
         self.recorder = Recorder(lambda: self.time)
         self._count = 0
+        self._newest: dict[str, int] = {}
+        """Of each key, the number of the latest call of an acknowledged write."""
 
     def run(self, operations: int) -> None:
         under_way: list[Request] = []
-        late: list[tuple[float, str, Version]] = []
+        late: list[Late] = []
         for _ in range(operations * 4):
             self.time += 1
             if self._count < operations and len(under_way) < self.clients:
@@ -111,9 +125,9 @@ class Play:
                 if request.effect_at == float("inf"):
                     self._return(request)
                     under_way.remove(request)
-            for landing in [each for each in late if each[0] <= self.time]:
+            for landing in [each for each in late if each.at <= self.time]:
                 late.remove(landing)
-                self.store.write(landing[1], landing[2])
+                self._land(landing)
 
     def _begin(self) -> Request:
         self._count += 1
@@ -125,7 +139,14 @@ class Play:
         effect = self.time + self.chance.randrange(6)
         return Request(call, effect, effect + self.chance.randrange(6))
 
-    def _take_effect(self, request: Request, late: list[tuple[float, str, Version]]) -> None:
+    def _land(self, late: Late) -> None:
+        call, store = late.request.call, self.store
+        overtaken = self._newest.get(call.key, 0) > late.request.returned and not late.again
+        if overtaken and not store.strikes("lets an old request undo a newer write", once_in=1):
+            return
+        store.write(call.key, call.version or ABSENT)
+
+    def _take_effect(self, request: Request, late: list[Late]) -> None:
         request.effect_at = float("inf")
         call, store = request.call, self.store
         if call.action is Action.LIST:
@@ -137,25 +158,27 @@ class Play:
             version = call.version or ABSENT
             if self.chance.random() < self.lost_answers:
                 request.refused = True
-                self._lose(call.key, version, late)
+                self._lose(request, late)
             else:
+                self._newest[call.key] = max(self._newest.get(call.key, 0), call.called)
                 store.write(call.key, version)
 
-    def _lose(self, key: str, version: Version, late: list[tuple[float, str, Version]]) -> None:
+    def _lose(self, request: Request, late: list[Late]) -> None:
         """The answer is lost; the write happens late, or never."""
         if self.chance.random() < 0.5:
             return
         at = self.time + self.chance.randrange(40)
-        late.append((at, key, version))
+        late.append(Late(at, request))
         if self.store.defect == "applies an unknown write twice":
             self.store.defects += 1
-            late.append((at + 60, key, version))
+            late.append(Late(at + 60, request, again=True))
 
     def _return(self, request: Request) -> None:
         call = request.call
         if request.page is not None:
             call.listed(request.page)
         elif request.refused:
-            call.ended(Outcome.REFUSED if call.action is Action.READ else Outcome.FAILED)
+            refusal = Outcome.REFUSED if call.action is Action.READ else Outcome.FAILED
+            request.returned = call.ended(refusal).returned
         else:
             call.done(request.seen)

@@ -25,6 +25,7 @@ DEFECTS = [
     "hides a key from lists",
     "shows deleted keys in lists",
     "applies an unknown write twice",
+    "lets an old request undo a newer write",
 ]
 
 
@@ -97,6 +98,18 @@ def test_an_unknown_write_may_happen_late_but_once(outcome):
     again = [*history, put(OTHER, (8, 9)), read(OTHER, (10, 11))]
     assert breaches(*again, held={"k": OTHER}) == []
     assert breaches(*again, held={"k": NEW}) == [Breach.LOST]
+
+
+def test_a_write_that_was_given_up_undoes_no_newer_one():
+    """I4: what was called before it was given up is concurrent, what was refused may not count."""
+    old = put(OLD, (0, 5), Outcome.FAILED)
+    for newer in (put(NEW, (6, 7)), delete((6, 7))):
+        held = {} if newer.version == ABSENT else {"k": newer.version}
+        assert breaches(old, newer, held=held) == []
+        assert breaches(old, newer, held={"k": OLD}) != []
+        assert breaches(old, newer, held={"k": OLD}, notices_within=1.0) == []
+    assert breaches(old, put(NEW, (4, 7)), held={"k": OLD}) == []
+    assert breaches(old, put(NEW, (6, 7), Outcome.FAILED), held={"k": OLD}) == []
 
 
 def test_an_unknown_write_that_was_seen_is_not_undone_again():
@@ -180,7 +193,8 @@ def test_a_conditional_write_of_unknown_outcome_needs_its_condition_too():
     history = [put(OLD, (0, 1)), created(NEW, (2, 3), Outcome.REFUSED)]
     assert breaches(*history, held={"k": OLD}) == []
     assert breaches(*history, held={"k": NEW}) == [Breach.LOST]
-    assert breaches(*history, delete((4, 5)), held={"k": NEW}) == []
+    assert breaches(*history, delete((2, 5)), held={"k": NEW}) == []
+    assert breaches(*history, delete((4, 5)), held={"k": NEW}) == [Breach.RESURRECTED]
 
 
 # ------------------------------------------------------------------------------ lists
@@ -218,7 +232,7 @@ def test_the_order_of_a_list_is_that_of_bytes():
 
 
 STEPS = st.builds(
-    lambda called, length, sets, sees, certain, needs, differs: Step(
+    lambda called, length, sets, sees, certain, needs, differs, given_up: Step(
         (float(called), 0),
         (float(called + length), 1) if sets is None or certain else register.NEVER,
         sets=sets,
@@ -226,6 +240,7 @@ STEPS = st.builds(
         certain=sets is None or certain,
         needs=None if sets is None else needs,
         differs=None if sets is not None else differs,
+        given_up=None if sets is None or certain else (float(called + given_up), 2),
     ),
     st.integers(0, 8),
     st.integers(0, 5),
@@ -234,18 +249,25 @@ STEPS = st.builds(
     st.booleans(),
     st.sampled_from([None, None, OLD, ABSENT]),
     st.sampled_from([None, None, None, OLD, ABSENT]),
+    st.sampled_from([0, 1, 3, 99]),
 )
 
 
-def naively(steps, held=ABSENT) -> bool:
+def naively(steps, held=ABSENT, newest=(-1.0, 0)) -> bool:
     """Try every order, and every choice of what has happened."""
     if not any(step.certain for step in steps):
         return True
     bound = min(step.returned for step in steps if step.certain)
     for at, step in enumerate(steps):
+        if step.given_up is not None and newest > step.given_up:
+            continue
         if step.called <= bound and (step.may_happen(held) if step.sets else step.fits(held)):
             rest = [*steps[:at], *steps[at + 1 :]]
-            if naively(rest, held if step.sets is None else step.sets):
+            if step.sets is None:
+                after = held, newest
+            else:
+                after = step.sets, newest if step.given_up else max(newest, step.called)
+            if naively(rest, *after):
                 return True
     return False
 

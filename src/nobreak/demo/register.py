@@ -4,7 +4,8 @@ A write may be conditional: it happens only while the register holds what it nee
 
 The key is explainable (linearizable) when every operation can be given an instant between its call
 and its return so that each read sees what the last write before it left. A write of unknown outcome
-may have its instant at any time after its call, or none at all, but never two.
+may have its instant at any time after its call, or none at all, but never two; and never one after
+a write that was called when it had been given up, and was acknowledged.
 
 The search is that of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2017):
 operations are placed one after another; what was placed, and what the key holds then, is
@@ -35,7 +36,8 @@ class Step:
 
     `needs`: what the key holds when a conditional write happens (`ABSENT`: nothing). `differs`: a
     read that saw, without seeing what there is, that an object is there and not this version.
-    `certain`: it has happened. Else it may have, at any time after its call.
+    `certain`: it has happened. Else it may have, at any time after its call. `given_up`: when its
+    client gave it up (None: it was answered): it can't undo a write that was called later.
     """
 
     called: Moment
@@ -45,6 +47,7 @@ class Step:
     certain: bool = True
     needs: Version | None = None
     differs: Version | None = None
+    given_up: Moment | None = None
 
     def fits(self, held: Version) -> bool:
         """Whether a read could see what it saw while the key holds this."""
@@ -110,6 +113,17 @@ class _Search:
                 self._readers[step.sees] |= 1 << at
             if step.sets is not None and step.needs is not None and step.certain:
                 self._needers[step.needs] |= 1 << at
+        self._newer = [self._newer_than(step.given_up) for step in steps]
+
+    def _newer_than(self, given_up: Moment | None) -> int:
+        """The acknowledged writes that a write which was given up then can't undo (I4)."""
+        if given_up is None:
+            return 0
+        return sum(
+            1 << at
+            for at, step in enumerate(self._steps)
+            if step.sets is not None and step.given_up is None and step.called > given_up
+        )
 
     def succeeds(self, initially: Version) -> bool:
         # A position: what is placed, what the key holds, and the first step that is not placed.
@@ -141,15 +155,16 @@ class _Search:
     def _writes(self, placed: int, held: Version, first: int) -> list[int]:
         """The writes that may come next. Of uncertain ones that are the same, any is as good."""
         found: list[int] = []
-        alike: set[tuple[Version, Version | None]] = set()
+        alike: set[tuple[Version, Version | None, int]] = set()
         for at in self._candidates(placed, first):
             step = self._steps[at]
-            if step.sets is None or not step.may_happen(held):
+            newer = self._newer[at]
+            if step.sets is None or not step.may_happen(held) or newer & placed:
                 continue
             if not step.certain:
-                if step.sets == held or (step.sets, step.needs) in alike:
+                if step.sets == held or (step.sets, step.needs, newer) in alike:
                     continue
-                alike.add((step.sets, step.needs))
+                alike.add((step.sets, step.needs, newer))
             found.append(at)
         return found
 

@@ -8,7 +8,8 @@
 
 `held` is what the external store itself holds in the end, by key. An empty answer means that there
 is an order in which everything happened: each acknowledged write and delete did so, once, between
-its call and its return; each of unknown outcome at any time after its call, once or not at all; each
+its call and its return; each of unknown outcome at any time after its call, once or not at all, but
+not after an acknowledged one that was asked for when it had been given up (I4); each
 read saw the newest version; each page of a list showed what was there and nothing else; each
 conditional write was made or refused as what was there demands. It judges key by key, as S3
 promises no more: a page is a look at each key that it speaks of.
@@ -70,11 +71,13 @@ def explain(
     held: Mapping[str, Version] | None = None,
     *,
     initially: Mapping[str, Version] | None = None,
+    notices_within: float = 0.0,
 ) -> list[Finding]:
     """What can't be explained; empty when all is well.
 
     `held`: what is there in the end, all of it (None: nobody looked). `initially`: what was there
-    before the first operation.
+    before the first operation. `notices_within`: how long it may take until all know that a write
+    was given up (seconds).
     """
     before = initially or {}
     operations = list(operations)
@@ -87,7 +90,7 @@ def explain(
     keys = [*by_key, *sorted((strangers | before.keys() | (held or {}).keys()) - by_key.keys())]
     found: list[Finding] = []
     for key in keys:
-        writes = [_write(op) for op in by_key[key] if _may_have_happened(op)]
+        writes = [_write(op, notices_within) for op in by_key[key] if _may_have_happened(op)]
         looks = [_Look(_read(op), op) for op in by_key[key] if _has_seen(op)]
         looks += [_Look(_refusal(op), op) for op in by_key[key] if op.found is not None]
         looks += [_Look(_glimpse(op, key), op) for op in pages if op.page and op.page.covers(key)]
@@ -106,12 +109,15 @@ def _has_seen(operation: Operation) -> bool:
     return operation.action is Action.READ and operation.outcome is Outcome.DONE
 
 
-def _write(operation: Operation) -> Step:
+def _write(operation: Operation, notices_within: float) -> Step:
     called = (operation.started, operation.called)
     certain = operation.outcome is Outcome.DONE
     returned = (operation.ended, operation.returned) if certain else NEVER
     sets = operation.version or ABSENT
-    return Step(called, returned, sets=sets, certain=certain, needs=operation.needs)
+    given_up = None if certain else (operation.ended + notices_within, operation.returned)
+    return Step(
+        called, returned, sets=sets, certain=certain, needs=operation.needs, given_up=given_up
+    )
 
 
 def _read(operation: Operation) -> Step:

@@ -86,15 +86,8 @@ class Conflicts:
             return False  # it was there already, and an older request of our own has landed on it
         if self._is_unchanged(entry.name, known[1]):
             return False
-        found = await self._found(entry.name, known[1])
-        if not self._is_theirs(entry, known, found):
-            return False
-        await self._until_told(entry.name)
-        known = self._context.catalog.get(entry.name)
-        if known is None:
-            return False  # it was told of a DELETE of ours
-        found = await self._found(entry.name, known[1])
-        if not self._is_theirs(entry, known, found):
+        changed, found = await self._changed(entry, known)
+        if not changed:
             return False
         match self._choice(entry):
             case OnConflict.OURS:
@@ -109,6 +102,18 @@ class Conflicts:
                 copy = await self._copy(found)
                 self._tell(EventKind.CONFLICT_KEPT_BOTH, entry, copy=str(copy))
         return False
+
+    async def _changed(self, entry: Entry, known: Known) -> tuple[bool, ObjectInfo | None]:
+        """Whether somebody else changed the object, and what it is; None: it is gone."""
+        found = await self._found(entry.name, known[1])
+        if not self._is_theirs(entry, known, found):
+            return False, found
+        await self._until_told(entry.name)
+        told = self._context.catalog.get(entry.name)
+        if told is None:
+            return False, None  # of a DELETE of ours
+        found = await self._found(entry.name, told[1])
+        return self._is_theirs(entry, told, found), found
 
     def _is_theirs(self, entry: Entry, known: Known, found: ObjectInfo | None) -> bool:
         """Whether it is neither what we know, nor what a request of ours may have made of it."""

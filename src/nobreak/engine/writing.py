@@ -254,17 +254,31 @@ class Writing:
         it up and sent the other one in its place. So it is as good as overwritten already. A
         conditional one is decided by the other one, or by nobody when it may have been made.
         """
-        slow = outcome is Outcome.SLOW
         in_doubt = outcome is not Outcome.FAILED
-        if self._overtaken(draft.name, seen) and (in_doubt or draft.condition is None):
-            if in_doubt:
-                self._late.orphan(draft, attempt, spool)
-            if draft.condition is not None:
-                raise UndecidedError(draft.name)
-            return
+        may_come_first = in_doubt or draft.condition is None
+        if not (may_come_first and self._overtaken(draft.name, seen)):
+            draft = replace(draft, only_after=(seen.seq or 0) if may_come_first else None)
+            try:
+                await self._take_in(draft, outcome, attempt, spool)
+            except OvertakenError:
+                pass  # in the very moment
+            else:
+                return
+        if in_doubt:
+            self._late.orphan(draft, attempt, spool)
+        if draft.condition is not None:
+            raise UndecidedError(draft.name)
+
+    async def _take_in(
+        self, draft: Draft, outcome: Outcome, attempt: AnyAttempt, spool: Spool | None
+    ) -> None:
+        """Make an entry of a write that was begun outside. Raises `OvertakenError`."""
+        slow, in_doubt = outcome is Outcome.SLOW, outcome is not Outcome.FAILED
         later = self._context.now() + self._context.writes.settle if slow else 0.0
         try:
             entry = await self._append(replace(draft, doubtful=in_doubt, not_before=later), spool)
+        except OvertakenError:
+            raise
         except BaseException as error:
             if in_doubt:
                 self._late.orphan(draft, attempt, spool)

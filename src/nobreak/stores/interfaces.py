@@ -98,6 +98,8 @@ class Draft:
     condition: Condition | None = None
     completes: Completion | None = None
     """The upload whose parts are the body's segments: it ends with the same commit."""
+    only_after: int | None = None
+    """The number of the newest entry of the key that may be there; 0: none may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,8 @@ class Journal(Protocol):
 
         An entry of the same key that only settles makes way: the new one inherits its doubt.
         A draft's condition is decided in the same transaction, whoever else writes: raises as
-        `decide`, and nothing is changed then. Raises `NoUploadError` when the upload that it
+        `decide`, and nothing is changed then. So is `only_after`: raises `OvertakenError` when a
+        newer entry is there. Raises `NoUploadError` when the upload that it
         completes, or a part of it, is gone.
         """
 

@@ -5,6 +5,7 @@ from typing import cast
 
 import apsw
 
+from nobreak.errors import OvertakenError
 from nobreak.stores.interfaces import Appended, Condition, Draft, KeptBody, Left, Tally
 from nobreak.stores.sqlite.buckets import add_bucket, remove_bucket
 from nobreak.stores.sqlite.catalog import remove_object, upsert_object
@@ -23,6 +24,7 @@ from nobreak.stores.sqlite.rows import (
 from nobreak.words import Attributes, Entry, EntryKind, EntryState, ObjectName, Receipt
 
 NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM entry WHERE bucket = ? AND key = ?"
 BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
 READY = (
     f"SELECT {ENTRY_COLUMNS} FROM entry WHERE head = 1 AND begun = 0 AND not_before <= ? "
@@ -216,6 +218,10 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     if draft.condition is not None:
         decide(lambda sql, of: writer.execute(sql, of).fetchall(), draft.name, draft.condition)
     name = (draft.name.bucket, draft.name.key)
+    if draft.only_after is not None:
+        ((newest,),) = cast("list[tuple[int]]", writer.execute(NEWEST_SEQ, name).fetchall())
+        if newest > draft.only_after:
+            raise OvertakenError(draft.name)
     doubt_until, files = _take_over(writer, name)
     waits = writer.execute(
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
