@@ -101,6 +101,30 @@ async def test_doubt_that_was_taken_over_is_postponed_as_what_settles_is(journal
     assert not (await journal.confirm(entry, RECEIPT, NOW + 501, settle=30)).gone, "that is new"
 
 
+async def test_doubt_begins_anew_when_the_server_was_away_while_an_entry_was_sent_or_looked_at(
+    journal,
+):
+    """I4: it may have answered as it thawed; of an entry that is in no doubt nothing is feared."""
+    settled = await settling(journal)
+    for now in (NOW + 40, NOW + 80):
+        assert not (await journal.confirm(settled, RECEIPT, now, settle=30, anew=True)).gone
+        assert journal.get(settled.seq).not_before == now + 30
+    taken = (await journal.append(put("k"), NOW)).entry
+    await journal.confirm(taken, RECEIPT, NOW + 200, settle=30, anew=True)
+    assert journal.get(taken.seq).not_before == NOW + 230
+    sure = await add(journal, put("sure"))
+    assert (await journal.confirm(sure, RECEIPT, NOW, settle=30, anew=True)).gone
+
+
+async def test_doubt_of_a_superseded_entry_begins_anew_too(journal):
+    refused = await add(journal, put("k", doubtful=True))
+    await journal.park(refused, not_before=NOW + 60, error="HTTP 413")
+    newer = await add(journal, put("k"))
+    for now in (NOW, NOW + 40):
+        assert not (await journal.confirm(newer, RECEIPT, now, settle=30, anew=now > NOW)).gone
+    assert journal.get(newer.seq).not_before == NOW + 70
+
+
 async def test_doubt_that_was_taken_over_ends_though_the_clock_was_set_back(journal):
     """I7."""
     await settling(journal)

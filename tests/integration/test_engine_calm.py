@@ -10,6 +10,13 @@ from nobreak.engine.modes import with_failover
 from nobreak.words import Mode
 
 
+async def break_off(rig):
+    """A check fails, and the next one is well, before anybody has looked."""
+    board = rig.engine._context.board
+    for state in (Failover(failures=1), Failover()):
+        await board.update(lambda notice, state=state: (with_failover(notice, state), None))
+
+
 async def test_what_was_given_up_is_feared_until_the_server_was_well_for_a_settle_time(start):
     """It may have frozen with the server, and goes on when that thaws."""
     rig = await start(NOBREAK_SETTLE="0.8")
@@ -33,12 +40,50 @@ async def test_it_settles_anew_after_a_break_that_was_over_before_the_drain_look
     await rig.store.put(rig.name("k"), b"mine")
     await eventually(lambda: rig.external.count("holds") == 1)
     await asyncio.sleep(0.5)
-    board = rig.engine._context.board
-    for state in (Failover(failures=1), Failover()):
-        await board.update(lambda notice, state=state: (with_failover(notice, state), None))
+    await break_off(rig)
     await asyncio.sleep(0.5)
     assert rig.external.count("holds") == 1, "not looked at before it has settled again"
     await rig.drained()
+
+
+async def test_a_look_that_is_answered_as_the_server_thaws_says_nothing_yet(start):
+    """It was asked before, and the checks have found the server away meanwhile."""
+    rig = await start(NOBREAK_SETTLE="0.8")
+    holds, thaws = rig.external.holds, asyncio.Event()
+
+    async def frozen(*asked):
+        found = await holds(*asked)
+        if rig.external.count("holds") == 2:
+            await thaws.wait()
+        return found
+
+    rig.external.holds = frozen
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"mine")
+    await eventually(lambda: rig.external.count("holds") == 2)
+    await break_off(rig)
+    thaws.set()
+    await asyncio.sleep(0.5)
+    assert rig.external.count("holds") == 2
+    assert rig.engine.journal.tally().entries == 1, "it settles anew"
+    await rig.drained()
+
+
+async def test_what_was_given_up_is_feared_while_the_server_does_not_answer(start):
+    """No check may have come to see that it froze."""
+    rig = await start(NOBREAK_SETTLE="0.5", HEALTH_CHECK_INTERVAL="60")
+    await rig.give_up("k", b"old")
+    head, thaws = rig.external.head, asyncio.Event()
+
+    async def frozen(name, *, receipt):
+        await thaws.wait()
+        return await head(name, receipt=receipt)
+
+    rig.external.head = frozen
+    await asyncio.sleep(2.0)
+    assert rig.name("k") in rig.store._doubts
+    thaws.set()
+    await eventually(lambda: rig.name("k") not in rig.store._doubts, within=5)
 
 
 async def test_doubt_that_a_newer_write_took_over_is_postponed_too(start):

@@ -89,7 +89,7 @@ def _drops_deletes() -> Patches:
 
 
 def _settles_blindly() -> Patches:
-    async def settle(self: Any, entry: Entry) -> bool:
+    async def settle(self: Any, entry: Entry, _calm: Any) -> bool:
         await self._forget(entry)
         return True
 
@@ -97,8 +97,8 @@ def _settles_blindly() -> Patches:
 
 
 def _never_settles() -> Patches:
-    async def at_once(context: Any, entry: Entry, receipt: Receipt, *, settle: float) -> Any:
-        return await confirm(context, entry, receipt, settle=0.0 * settle)
+    async def at_once(context: Any, entry: Entry, receipt: Receipt, **_how: Any) -> Any:
+        return await confirm(context, entry, receipt, settle=0.0)
 
     return [(drain, "confirm", at_once)]
 

@@ -7,8 +7,11 @@ waits for a settle time without a break, not just for that much time to pass.
 import asyncio
 
 from nobreak.core.routing import Link
+from nobreak.engine.attempt import read_within
 from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
+from nobreak.errors import ExternalError, NotFoundError, RefusedError
+from nobreak.words import ObjectName
 
 LOOK_EVERY = 0.5
 """How often it is looked whether the time is over, or begins anew (seconds)."""
@@ -22,19 +25,43 @@ class Calm:
         self._breaks = context.board.read().breaks
         self._since: float | None = None
 
+    def broke(self) -> bool:
+        """Whether the external store is away, or the checks found it so since the last look."""
+        before, self._breaks = self._breaks, self._context.board.read().breaks
+        return self._breaks != before or self._context.link.state() is not Link.OPEN
+
     def lasts(self) -> float:
-        """For how long now (seconds); 0: the external store is away, or was since the last look."""
-        breaks, now = self._context.board.read().breaks, loop_time()
-        if self._context.link.state() is not Link.OPEN:
-            self._since = None
-        elif self._since is None or breaks != self._breaks:
+        """For how long now (seconds); 0: it begins."""
+        now = loop_time()
+        if self.broke() or self._since is None:
             self._since = now
-        self._breaks = breaks
-        return 0.0 if self._since is None else now - self._since
+        return now - self._since
+
+    async def is_over(self, name: ObjectName) -> bool:
+        """Whether it has lasted for a settle time; and the external store answers, asked for `name`.
+
+        Else it may have been frozen for all the time, and no check has come to see it.
+        """
+        settle = self._context.writes.settle
+        if self.lasts() < settle or not await _answers(self._context, name):
+            return False
+        return self.lasts() >= settle
 
 
-async def settle_time(context: Context) -> None:
+async def settle_time(context: Context, name: ObjectName) -> None:
     """Wait until the external store has been well for a whole settle time from now on."""
-    calm, settle = Calm(context), context.writes.settle
-    while calm.lasts() < settle:
-        await asyncio.sleep(min(LOOK_EVERY, settle))
+    calm = Calm(context)
+    while not await calm.is_over(name):
+        await asyncio.sleep(min(LOOK_EVERY, context.writes.settle) or LOOK_EVERY)
+
+
+async def _answers(context: Context, name: ObjectName) -> bool:
+    known = context.catalog.get(name)
+    looking = context.external.head(name, receipt=known[1] if known else None)
+    try:
+        await read_within(looking, context.writes.divert_after)
+    except (NotFoundError, RefusedError):
+        return True
+    except ExternalError:
+        return False
+    return True

@@ -50,11 +50,13 @@ def _with_segments(context: Context, entry: Entry, fingerprint: Fingerprint) -> 
     return replace(fingerprint, segments=segments)
 
 
-async def confirm(context: Context, entry: Entry, receipt: Receipt, *, settle: float) -> Left:
-    """The external store holds this version: let the entry go, or settle."""
+async def confirm(
+    context: Context, entry: Entry, receipt: Receipt, *, settle: float, anew: bool = False
+) -> Left:
+    """The external store holds this version: let the entry go, or settle; `anew`: see `Journal`."""
     since, held = context.cache.moment, await _held_for_cache(context, entry)
     try:
-        left = await context.journal.confirm(entry, receipt, context.now(), settle)
+        left = await context.journal.confirm(entry, receipt, context.now(), settle, anew=anew)
     except BaseException:
         if held is not None:
             await context.cache.let_go(held)

@@ -45,6 +45,8 @@ FAILURES_TO_PARK = 8
 """An entry that failed so often while checks are well is parked: the fault is its own."""
 SPARE = 16
 """So many entries more than needed are looked through for some that may go."""
+ANY_KEY = "nobreak"
+"""Of this one it is asked whether the external store answers, whatever it says."""
 GRACE = 1.0
 """What sendings get to end by themselves when the external store goes away (seconds)."""
 
@@ -107,7 +109,7 @@ class Drain:
             self._after_crash = None
             return
         self._after_crash = self._after_crash or Calm(self._context)
-        if self._after_crash.lasts() >= self._context.writes.settle:
+        if await self._after_crash.is_over(ObjectName(self._context.writes.bucket, ANY_KEY)):
             await self._context.board.update(lambda old: (replace(old, crashed=False), None))
 
     async def _pause(self) -> None:
@@ -191,9 +193,9 @@ class Drain:
 
     async def _replay(self, entry: Entry) -> bool:
         """Send an entry and look at it there; whether the external store holds it now."""
-        context = self._context
+        context, calm = self._context, Calm(self._context)
         if entry.state is EntryState.SETTLING:
-            return await self._settle(entry)
+            return await self._settle(entry, calm)
         known = context.catalog.get(entry.name)
         if await self._conflicts.theirs_stays(entry, known):
             await self._forget(entry)
@@ -206,21 +208,26 @@ class Drain:
         if not await self._looks.holds(entry, receipt):
             await self._defer(entry, "the external store holds something else", in_doubt=True)
             return False
-        left = await confirm(context, entry, receipt, settle=context.writes.settle)
+        settle, anew = context.writes.settle, calm.broke()
+        left = await confirm(context, entry, receipt, settle=settle, anew=anew)
         self._progress.count(entry, gone=left.gone)
         if known:
             await discard_old(context, entry.name, known[1], receipt)
         return True
 
-    async def _settle(self, entry: Entry) -> bool:
+    async def _settle(self, entry: Entry, calm: Calm) -> bool:
         """Look again at what was in doubt: an older request may have landed (I4)."""
-        held = await holds(self._context, entry, entry.receipt)
-        if held:
-            await self._forget(entry)
-        else:
-            await self._context.journal.defer(
+        context = self._context
+        held = await holds(context, entry, entry.receipt)
+        if not held:
+            await context.journal.defer(
                 entry, not_before=0.0, error="overwritten by an older request", in_doubt=True
             )
+        elif calm.broke():  # it was answered as the server thawed, and an older one may go on now
+            settle = context.writes.settle
+            await context.journal.confirm(entry, entry.receipt, context.now(), settle, anew=True)
+        else:
+            await self._forget(entry)
         return held
 
     async def _forget(self, entry: Entry) -> None:

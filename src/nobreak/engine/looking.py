@@ -55,7 +55,7 @@ async def look_later(context: Context, name: ObjectName) -> None:
         await look_at(context, name)
     try:
         await context.index.distrust(name, context.now() + 2 * context.writes.settle)
-        await settle_time(context)
+        await settle_time(context, name)
     except asyncio.CancelledError:
         context.index.distrust_soon(name)
         raise

@@ -44,6 +44,6 @@ class PassingBy:
 
     async def _end_later(self) -> None:
         try:
-            await settle_time(self._context)
+            await settle_time(self._context, self._names[0])
         finally:
             self._holds.close()

@@ -187,12 +187,15 @@ class Journal(Protocol):
         A bucket is made before anything happens in it, and deleted after everything that was to.
         """
 
-    async def confirm(self, entry: Entry, receipt: Receipt, now: float, settle: float) -> Left:
+    async def confirm(
+        self, entry: Entry, receipt: Receipt, now: float, settle: float, *, anew: bool = False
+    ) -> Left:
         """The external store holds exactly this version (I3).
 
         It leaves the journal and enters the catalog, unless it is doubtful and nothing newer
         waits: then it settles for `settle` seconds and is looked at again (I4). What is newer, or
-        comes while it settles, takes over what is left of its doubt, and settles only that long.
+        comes while it settles, takes over what is left of its doubt, and settles only that long; `anew`: whatever was
+        left of it counts as nothing, for the external store was away meanwhile.
         """
 
     async def forget(self, entry: Entry) -> Left:

@@ -103,9 +103,11 @@ class SqliteJournal:
     def ready(self, now: float, limit: int) -> Sequence[Entry]:
         return [entry_from(row) for row in self._database.read(READY, (now, limit))]
 
-    async def confirm(self, entry: Entry, receipt: Receipt, now: float, settle: float) -> Left:
+    async def confirm(
+        self, entry: Entry, receipt: Receipt, now: float, settle: float, *, anew: bool = False
+    ) -> Left:
         return await self._database.write(
-            lambda writer: _confirm(writer, entry, receipt, now, settle)
+            lambda writer: _confirm(writer, entry, receipt, now, settle, anew=anew)
         )
 
     async def forget(self, entry: Entry) -> Left:
@@ -277,14 +279,20 @@ def _delete(writer: apsw.Connection, numbers: Sequence[int]) -> tuple[str, ...]:
 
 
 def _confirm(
-    writer: apsw.Connection, entry: Entry, receipt: Receipt, now: float, settle: float
+    writer: apsw.Connection,
+    entry: Entry,
+    receipt: Receipt,
+    now: float,
+    settle: float,
+    *,
+    anew: bool,
 ) -> Left:
     row = writer.execute(BY_SEQ, (entry.seq,)).fetchone()
     if row is None:
         return Left(gone=False)
     current = entry_from(row)
     _remember(writer, current, receipt)
-    until = _in_doubt_until(writer, current, now + settle)
+    until = _in_doubt_until(writer, current, now + settle, anew=anew)
     if settle <= 0 or until <= now:
         return _leave(writer, current)
     heir = writer.execute(
@@ -296,22 +304,24 @@ def _confirm(
         writer.execute(sql, (until, *heir))
         return _leave(writer, current)
     writer.execute(
-        "UPDATE entry SET state = 'settling', begun = 0, head = 1, not_before = ?, error = '', remote = ?, "
-        "etag = ? WHERE seq = ?",
+        "UPDATE entry SET state = 'settling', begun = 0, head = 1, not_before = ?1, doubt_until = ?1, "
+        "error = '', remote = ?2, etag = ?3 WHERE seq = ?4",
         (until, receipt.remote, receipt.etag, current.seq),
     )
     return _take_out(writer, current, "seq < :seq AND state = 'parked'")
 
 
-def _in_doubt_until(writer: apsw.Connection, entry: Entry, settled: float) -> float:
+def _in_doubt_until(writer: apsw.Connection, entry: Entry, settled: float, *, anew: bool) -> float:
     """Until when an older request could land on what the external store holds now.
 
-    `settled`: until when one of these could that are in doubt without an end. Those that were
+    `settled`: until when one of these could that are in doubt without an end, or `anew`. Those that were
     parked count: they were sent, and this one supersedes them.
     """
     of = (entry.name.bucket, entry.name.key, entry.seq)
     ((endless, until),) = cast("list[tuple[int, float]]", writer.execute(DOUBT, of).fetchall())
-    return settled if endless else min(until, settled)  # a clock set back makes it no longer
+    return (
+        settled if endless or (anew and until) else min(until, settled)
+    )  # a clock set back makes it no longer
 
 
 def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:
