@@ -46,7 +46,7 @@ class PreconditionFailedError(NobreakError):
 
 
 class OvertakenError(NobreakError):
-    """A conditional write met another write of its object (409): try again."""
+    """Another write of the object came between. A conditional one may be tried again (409)."""
 
     def __init__(self, name: ObjectName) -> None:
         super().__init__(f"another write of {name} came between")

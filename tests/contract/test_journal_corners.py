@@ -123,6 +123,9 @@ async def test_doubt_of_a_superseded_entry_begins_anew_too(journal):
     for now in (NOW, NOW + 40):
         assert not (await journal.confirm(newer, RECEIPT, now, settle=30, anew=now > NOW)).gone
     assert journal.get(newer.seq).not_before == NOW + 70
+    await journal.defer(newer, not_before=0, error="connection refused", in_doubt=False)
+    await journal.postpone_settling(NOW + 200)
+    assert not (await journal.confirm(newer, RECEIPT, NOW + 150, settle=30)).gone
 
 
 async def test_doubt_that_was_taken_over_ends_though_the_clock_was_set_back(journal):

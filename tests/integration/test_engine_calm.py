@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from tests.support.net import eventually
 from tests.support.scripted import server_error
 
 from nobreak.core.failover import Failover
-from nobreak.engine.modes import with_failover
+from nobreak.engine.calm import Calm
+from nobreak.engine.modes import after_crash, with_failover
+from nobreak.errors import LocalStoreError, OutOfSpaceError
 from nobreak.words import Mode
 
 
@@ -86,6 +89,85 @@ async def test_what_was_given_up_is_feared_while_the_server_does_not_answer(star
     await eventually(lambda: rig.name("k") not in rig.store._doubts, within=5)
 
 
+async def test_what_was_given_up_keeps_no_body_while_it_is_feared(start, tmp_path):
+    """I7: that may be for all of an outage, when room is short."""
+    rig = await start(NOBREAK_SETTLE="0.6")
+    for number in range(3):
+        await rig.give_up(f"k{number}", bytes(9_000_000))
+    assert len(list((tmp_path / "data" / "spool").iterdir())) == 3
+    rig.healthy = False
+    await rig.mode("local")
+    await eventually(lambda: not list((tmp_path / "data" / "spool").iterdir()), within=3)
+    assert rig.name("k0") in rig.store._doubts
+
+
+async def test_what_was_given_up_is_feared_though_the_disk_is_full(start, monkeypatch):
+    rig = await start(NOBREAK_SETTLE="1.5")
+    await rig.store.put(rig.name("k"), b"first")
+    catalog = rig.engine._context.catalog
+    await eventually(lambda: catalog.get(rig.name("k")) is not None)
+    await rig.give_up("k", b"old")
+
+    async def full(*_arguments):
+        raise OutOfSpaceError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(catalog), "remove", full)
+        await asyncio.sleep(1.0)
+    assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
+
+
+async def test_what_was_given_up_is_feared_though_the_journal_can_not_be_read(start, monkeypatch):
+    rig = await start(NOBREAK_SETTLE="0.6")
+    await rig.give_up("k", b"old")
+
+    def broken(_calm):
+        raise LocalStoreError("EIO")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Calm, "lasts", broken)
+        await asyncio.sleep(1.5)
+    assert rig.name("k") in rig.store._doubts
+    await eventually(lambda: rig.name("k") not in rig.store._doubts, within=5)
+
+
+async def test_a_second_death_is_feared_for_a_whole_settle_time_too(start):
+    rig = await start(NOBREAK_SETTLE="1")
+    board = rig.engine._context.board
+    await board.update(after_crash)
+    await asyncio.sleep(0.7)
+    await board.update(after_crash)
+    await asyncio.sleep(0.7)
+    assert board.read().crashed
+    await eventually(lambda: not board.read().crashed, within=5)
+
+
+@pytest.mark.parametrize("break_", ["away", "clock"])
+async def test_an_answer_cuts_no_doubt_short_that_was_taken_over(start, break_):
+    """The PUT was under way when the server froze, or the clock was set."""
+    rig = await start(NOBREAK_SETTLE="1")
+    rig.external.plan.append(server_error)
+    await rig.store.put(rig.name("k"), b"first")
+    await eventually(lambda: rig.external.count("holds") == 1)
+    rig.external.always = lambda operation: "be late" if operation == "put" else None
+    await rig.store.put(rig.name("k"), b"second")
+    await eventually(lambda: rig.external.count("put") == 3)
+    context = rig.engine._context
+    if break_ == "away":
+        await asyncio.sleep(0.9)
+        rig.healthy = False
+        await eventually(lambda: not context.board.read().trusted)
+    else:
+        now = context.now
+        object.__setattr__(context, "now", lambda: now() + 600)
+    rig.external.late.set()
+    await eventually(lambda: rig.outside("k") == b"second")
+    await asyncio.sleep(0.2)
+    assert rig.engine.journal.newest(rig.name("k")) is not None
+    rig.healthy = True
+    await rig.drained()
+
+
 async def test_doubt_that_a_newer_write_took_over_is_postponed_too(start):
     rig = await start(NOBREAK_SETTLE="0.8")
     rig.external.plan.append(server_error)
@@ -96,7 +178,7 @@ async def test_doubt_that_a_newer_write_took_over_is_postponed_too(start):
     await rig.store.put(rig.name("k"), b"second")
     await asyncio.sleep(1.0)
     rig.healthy = True
-    await eventually(lambda: rig.outside("k") == b"second")
+    await eventually(lambda: rig.external.count("holds") == 2)
     rig.external.objects[rig.name("k")] = (b"thawed", rig.external.objects[rig.name("k")][1])
     await rig.drained()
     assert rig.outside("k") == b"second"

@@ -497,10 +497,10 @@ async def test_a_disk_that_fails_while_it_sends_stops_it_only_for_as_long(rig, m
     monkeypatch.setattr(leading, "AFTER_TROUBLE", 0.05)
 
     def failing(real):
-        async def method(*arguments):
+        async def method(*arguments, **more):
             if broken:
                 raise LocalStoreError("EIO")
-            return await real(*arguments)
+            return await real(*arguments, **more)
 
         return method
 

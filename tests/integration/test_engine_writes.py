@@ -422,6 +422,34 @@ async def test_a_slow_write_never_comes_after_one_that_is_acknowledged_at_the_sa
     assert rig.outside("k") == b"new"
 
 
+async def test_a_write_that_is_overtaken_when_its_client_has_gone_leaves_no_body(
+    rig, monkeypatch, tmp_path
+):
+    """I7: its entry is refused when nobody waits for it any more."""
+    rig.external.plan.append(lambda _: ZOMBIE)
+    append, begins, goes_on = SqliteJournal.append, asyncio.Event(), asyncio.Event()
+
+    async def slowly(journal, draft, now):
+        if draft.only_after is not None:
+            begins.set()
+            await goes_on.wait()
+        return await append(journal, draft, now)
+
+    monkeypatch.setattr(SqliteJournal, "append", slowly)
+    slow = asyncio.create_task(rig.store.put(rig.name("k"), bytes(LARGE)))
+    await begins.wait()
+    assert (await rig.store.put(rig.name("k"), b"new")).mode is Mode.LOCAL
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    bodies = tmp_path / "data" / "blobs"
+    assert [each for each in bodies.rglob("*") if each.is_file()]
+    goes_on.set()
+    await eventually(lambda: not [each for each in bodies.rglob("*") if each.is_file()])
+    await rig.drained()
+    assert rig.outside("k") == b"new"
+
+
 @pytest.mark.parametrize("operation", ["put", "delete"])
 async def test_an_earlier_write_that_the_catalog_learns_of_late_overtakes_nothing(
     rig, monkeypatch, operation

@@ -9,12 +9,13 @@ import apsw
 import pytest
 from tests.support.net import eventually
 
+from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.passing_by import PassingBy
 from nobreak.errors import LocalStoreError, UnavailableError
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import Draft, KeptBody
 from nobreak.stores.sqlite.journal import append_entry
-from nobreak.words import Attributes, EntryKind, Fingerprint, Mode
+from nobreak.words import Attributes, EntryKind, Fingerprint, Mode, Override
 
 ZOMBIE = "become a zombie"
 
@@ -76,6 +77,28 @@ async def test_what_another_process_is_deleting_is_no_conflict(start):
     await one.drained()
     assert one.outside("k") == b"new"
     assert not one.said(EventKind.CONFLICT_DELETED)
+
+
+async def test_somebody_elses_version_is_kept_though_the_row_is_forgotten_meanwhile(
+    start, monkeypatch
+):
+    """I7: what was given up makes the catalog forget the object while the drain waits to be told."""
+    one = await start()
+    key, catalog = one.name("k"), one.store._context.catalog
+    await one.store.put(key, b"first")
+    await eventually(lambda: catalog.get(key) is not None)
+
+    async def told(_conflicts, name):
+        await catalog.remove(name)
+
+    monkeypatch.setattr(Conflicts, "_until_told", told)
+    await one.engine.choose(Override.LOCAL, "test")
+    await one.store.put(key, b"mine")
+    one.external.objects[key] = (b"somebody else's", Attributes())
+    await one.engine.choose(Override.AUTO, "test")
+    await one.drained()
+    assert one.said(EventKind.CONFLICT_KEPT_BOTH)
+    assert one.outside("k") == b"mine"
 
 
 async def test_what_another_process_gave_up_is_no_conflict(start):

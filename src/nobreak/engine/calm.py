@@ -8,9 +8,9 @@ import asyncio
 
 from nobreak.core.routing import Link
 from nobreak.engine.attempt import read_within
-from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
-from nobreak.errors import ExternalError, NotFoundError, RefusedError
+from nobreak.engine.steady import loop_time
+from nobreak.errors import LocalStoreError, NobreakError, OutageError
 from nobreak.words import ObjectName
 
 LOOK_EVERY = 0.5
@@ -38,30 +38,41 @@ class Calm:
         return now - self._since
 
     async def is_over(self, name: ObjectName) -> bool:
-        """Whether it has lasted for a settle time; and the external store answers, asked for `name`.
+        """Whether it has lasted for a settle time; and the external store has answered since.
 
-        Else it may have been frozen for all the time, and no check has come to see it.
+        Else it may have been frozen for all the time, and no check has come to see it. It is asked
+        for `name` when no request was answered lately.
         """
         settle = self._context.writes.settle
-        if self.lasts() < settle or not await _answers(self._context, name):
+        try:
+            over = self.lasts() >= settle and await self._answers(name)
+            return over and self.lasts() >= settle
+        except LocalStoreError:  # neither is known then
+            self._since = None
             return False
-        return self.lasts() >= settle
+
+    async def _answers(self, name: ObjectName) -> bool:
+        context, link = self._context, self._context.link
+        due = (self._since or 0.0) + context.writes.settle
+        async with link.looking:
+            if link.answered_at >= due:
+                return True
+            known = context.catalog.get(name)
+            looking = context.external.head(name, receipt=known[1] if known else None)
+            try:
+                await read_within(looking, context.writes.divert_after)
+            except OutageError:
+                return False
+            except LocalStoreError:
+                raise
+            except NobreakError:
+                pass  # it answered, whatever it said
+            link.answered()
+            return True
 
 
 async def settle_time(context: Context, name: ObjectName) -> None:
     """Wait until the external store has been well for a whole settle time from now on."""
-    calm = Calm(context)
-    while not await calm.is_over(name):
-        await asyncio.sleep(min(LOOK_EVERY, context.writes.settle) or LOOK_EVERY)
-
-
-async def _answers(context: Context, name: ObjectName) -> bool:
-    known = context.catalog.get(name)
-    looking = context.external.head(name, receipt=known[1] if known else None)
-    try:
-        await read_within(looking, context.writes.divert_after)
-    except (NotFoundError, RefusedError):
-        return True
-    except ExternalError:
-        return False
-    return True
+    calm, settle = Calm(context), context.writes.settle
+    while settle > 0 and not await calm.is_over(name):
+        await asyncio.sleep(min(LOOK_EVERY, settle))

@@ -4,10 +4,10 @@ Entries wait by the clock on the wall, so that they do across a restart. Set bac
 for as long; set forward, it would cut the time short in which an old request is feared (I4).
 """
 
-import asyncio
 from collections.abc import Callable
 
 from nobreak.engine.context import Context
+from nobreak.engine.steady import loop_time
 
 MEND_EVERY = 60.0
 """How often entries are looked for that wait longer than any should (seconds)."""
@@ -52,8 +52,3 @@ class Clock:
         before = self._ahead
         self._ahead = self._context.now() - loop_time()
         return 0.0 if before is None else self._ahead - before
-
-
-def loop_time() -> float:
-    """Seconds that only grow, whatever people do to the clock."""
-    return asyncio.get_running_loop().time()

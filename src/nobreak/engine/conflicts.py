@@ -12,12 +12,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC
 
-from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
 from nobreak.engine.ours import GONE
 from nobreak.engine.pacing import Pacing
 from nobreak.engine.shown import Shown
+from nobreak.engine.steady import loop_time
 from nobreak.errors import (
     LocalStoreError,
     NotFoundError,
@@ -110,10 +110,11 @@ class Conflicts:
             return False, found
         await self._until_told(entry.name)
         told = self._context.catalog.get(entry.name)
-        if told is None:
-            return False, None  # of a DELETE of ours
-        found = await self._found(entry.name, told[1])
-        return self._is_theirs(entry, told, found), found
+        known = told or known
+        found = await self._found(entry.name, known[1])
+        if told is None and found is None:
+            return False, None  # it was told of a DELETE of ours
+        return self._is_theirs(entry, known, found), found
 
     def _is_theirs(self, entry: Entry, known: Known, found: ObjectInfo | None) -> bool:
         """Whether it is neither what we know, nor what a request of ours may have made of it."""

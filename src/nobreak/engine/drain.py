@@ -208,6 +208,7 @@ class Drain:
         if not await self._looks.holds(entry, receipt):
             await self._defer(entry, "the external store holds something else", in_doubt=True)
             return False
+        await self._clock.mend()  # that was set meanwhile: what is in doubt is not over
         settle, anew = context.writes.settle, calm.broke()
         left = await confirm(context, entry, receipt, settle=settle, anew=anew)
         self._progress.count(entry, gone=left.gone)

@@ -37,23 +37,23 @@ class LateAttempts:
     def follow(self, entry: Entry, attempt: AnyAttempt, spool: Spool | None) -> None:
         """The write is safe in the journal; see what becomes of the attempt."""
         self._under_way[entry.name] += 1
-        self._start(self._follow(entry, attempt), spool)
+        self._start(self._follow(entry, attempt, spool), spool)
 
     def orphan(self, draft: Draft, attempt: AnyAttempt, spool: Spool | None) -> None:
         """Nobody relies on this write, but it may yet take effect."""
         name = draft.name
         self._doubts.begin(name)
         self._context.ours.gave_up(name, draft.fingerprint.etag if draft.fingerprint else GONE)
-        self._start(self._fear(name, attempt), spool)
+        self._start(self._fear(name, attempt, spool), spool)
 
     def _start(self, work: Coroutine[Any, Any, None], spool: Spool | None) -> None:
         if spool is not None:
             spool.share()
-        self._context.background.start(_then_close(work, spool))
+        self._context.background.start(work)
 
-    async def _follow(self, entry: Entry, attempt: AnyAttempt) -> None:
+    async def _follow(self, entry: Entry, attempt: AnyAttempt, spool: Spool | None) -> None:
         try:
-            outcome = await self._end_of(attempt)
+            outcome = await self._end_of(attempt, spool)
         finally:
             self._under_way[entry.name] -= 1
             if not self._under_way[entry.name]:
@@ -79,9 +79,9 @@ class LateAttempts:
         except ExternalError:
             return False
 
-    async def _fear(self, name: ObjectName, attempt: AnyAttempt) -> None:
+    async def _fear(self, name: ObjectName, attempt: AnyAttempt, spool: Spool | None) -> None:
         try:
-            outcome = await self._end_of(attempt)
+            outcome = await self._end_of(attempt, spool)
             if outcome in {Outcome.SLOW, Outcome.UNKNOWN}:
                 await look_later(self._context, name)
             elif outcome is Outcome.DONE:
@@ -92,21 +92,19 @@ class LateAttempts:
         finally:
             self._doubts.end(name)
 
-    async def _end_of(self, attempt: AnyAttempt) -> Outcome:
-        """Wait for the end of an attempt; give it up while what it could harm still settles."""
+    async def _end_of(self, attempt: AnyAttempt, spool: Spool | None) -> Outcome:
+        """Wait for the end of an attempt; give it up while what it could harm still settles.
+
+        Its body is needed no longer then: what is feared may be so for all of an outage.
+        """
         try:
             outcome = await attempt.outcome(within=self._context.writes.settle * AWAITED_SHARE)
+            if outcome is Outcome.SLOW:
+                await attempt.abandon()
         except asyncio.CancelledError:
             await attempt.abandon()
             raise
-        if outcome is Outcome.SLOW:
-            await attempt.abandon()
+        finally:
+            if spool is not None:
+                await spool.aclose()
         return outcome
-
-
-async def _then_close(work: Coroutine[Any, Any, None], spool: Spool | None) -> None:
-    try:
-        await work
-    finally:
-        if spool is not None:
-            await spool.aclose()

@@ -6,6 +6,7 @@ gives the verdict (I5, I8).
 """
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from nobreak.core import routing
 from nobreak.core.routing import Outcome
 from nobreak.engine.attempt import Attempt
 from nobreak.engine.background import Background
+from nobreak.engine.steady import loop_time
 from nobreak.errors import NobreakError, OutageError, OutageKind
 from nobreak.stores.interfaces import Board, Notice
 from nobreak.words import Mode, ObjectName
@@ -43,6 +45,10 @@ class Link:
         self._asking: asyncio.Task[None] | None = None
         self.live = 0
         """How many requests of clients wait for the external store now, in this process."""
+        self.answered_at = -math.inf
+        """When the external store last answered this process, on the loop's clock (seconds)."""
+        self.looking = asyncio.Lock()
+        """Held by who looks whether it answers: the others need not look then."""
         self.checks_wanted = asyncio.Event()
         """Set when a suspicion was raised here: a monitor in this process need not wait."""
 
@@ -84,6 +90,7 @@ class Link:
     def answered(self) -> None:
         """The external store answered live traffic, whatever it said."""
         self._failing.clear()
+        self.answered_at = loop_time()
 
     def failed(self, name: ObjectName, error: OutageError) -> None:
         """Live traffic failed: count it, and ask the monitor to look."""

@@ -1,6 +1,8 @@
 """Look at an object of the external store again: it may have changed past the catalog (I2)."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from nobreak.core.routing import Link
@@ -8,7 +10,7 @@ from nobreak.engine.attempt import read_within
 from nobreak.engine.calm import settle_time
 from nobreak.engine.context import Context
 from nobreak.engine.reading import as_known
-from nobreak.errors import ExternalError, NotFoundError
+from nobreak.errors import ExternalError, LocalStoreError, NotFoundError, OutOfSpaceError
 from nobreak.stores.external.s3 import S3Store
 from nobreak.words import ObjectInfo, ObjectName
 
@@ -50,16 +52,29 @@ async def _look_at(context: Context, name: ObjectName) -> None:
 
 
 async def look_later(context: Context, name: ObjectName) -> None:
-    """As `look_at`, when a request of unknown outcome can't land any more (I4)."""
-    if not context.index.follows(name.bucket):
-        await look_at(context, name)
+    """As `look_at`, when a request of unknown outcome can't land any more (I4).
+
+    That is waited for whatever the local disk can't do meanwhile.
+    """
     try:
-        await context.index.distrust(name, context.now() + 2 * context.writes.settle)
+        with _untold(context, name):
+            if not context.index.follows(name.bucket):
+                await look_at(context, name)
+            await context.index.distrust(name, context.now() + 2 * context.writes.settle)
         await settle_time(context, name)
     except asyncio.CancelledError:
         context.index.distrust_soon(name)
         raise
     await look_at(context, name)
+
+
+@contextmanager
+def _untold(context: Context, name: ObjectName) -> Iterator[None]:
+    """What can't be written of the key is written later: until then it is distrusted."""
+    try:
+        yield
+    except (LocalStoreError, OutOfSpaceError):
+        context.index.distrust_soon(name)
 
 
 async def look_whole(context: Context, name: ObjectName) -> ObjectInfo:

@@ -40,7 +40,7 @@ def with_failover(notice: Notice, state: Failover) -> Notice:
         "recovered": state.recovered_at is not None,
     }
     lost = notice.trusted and not state.trusted
-    breaks = notice.breaks + lost
+    breaks = notice.breaks + int(lost)
     return in_force(replace(notice, failover=saved, trusted=state.trusted, breaks=breaks))
 
 
@@ -80,7 +80,8 @@ async def apply_use_external(board: Board, now: float, *, use_external: bool) ->
 
 def after_crash(notice: Notice) -> tuple[Notice, None]:
     """A process died: all keys are in doubt, and if it was a drill, the mode is given back."""
-    crashed = replace(notice, crashed=True)
+    # A break: what another one that died before it had under way is feared for as long, too.
+    crashed = replace(notice, crashed=True, breaks=notice.breaks + 1)
     if notice.chosen_by == DRILL and notice.override is Override.LOCAL:
         crashed = in_force(replace(crashed, override=Override.AUTO))
     return crashed, None

@@ -3,8 +3,8 @@
 from collections import deque
 from dataclasses import replace
 
-from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
+from nobreak.engine.steady import loop_time
 from nobreak.reporting.events import EventKind
 from nobreak.stores.interfaces import ModeChange, Notice
 from nobreak.words import Entry

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
-from nobreak.engine.clock import loop_time
 from nobreak.engine.context import Context
+from nobreak.engine.steady import loop_time
 from nobreak.errors import ExternalError
 from nobreak.stores.external.base import ShowingStore
 from nobreak.words import ObjectName

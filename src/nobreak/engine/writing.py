@@ -258,11 +258,7 @@ class Writing:
         may_come_first = in_doubt or draft.condition is None
         if not (may_come_first and self._overtaken(draft.name, seen)):
             draft = replace(draft, only_after=(seen.seq or 0) if may_come_first else None)
-            try:
-                await self._take_in(draft, outcome, attempt, spool)
-            except OvertakenError:
-                pass  # in the very moment
-            else:
+            if await self._take_in(draft, outcome, attempt, spool):
                 return
         if in_doubt:
             self._late.orphan(draft, attempt, spool)
@@ -271,14 +267,14 @@ class Writing:
 
     async def _take_in(
         self, draft: Draft, outcome: Outcome, attempt: AnyAttempt, spool: Spool | None
-    ) -> None:
-        """Make an entry of a write that was begun outside. Raises `OvertakenError`."""
+    ) -> bool:
+        """Make an entry of a write that was begun outside; False: it was overtaken in this moment."""
         slow, in_doubt = outcome is Outcome.SLOW, outcome is not Outcome.FAILED
         later = self._context.now() + self._context.writes.settle if slow else 0.0
         try:
             entry = await self._append(replace(draft, doubtful=in_doubt, not_before=later), spool)
         except OvertakenError:
-            raise
+            return False
         except BaseException as error:
             if in_doubt:
                 self._late.orphan(draft, attempt, spool)
@@ -289,6 +285,7 @@ class Writing:
         self._context.diverts.diverted(draft.name, str(attempt.outage))
         if slow:
             self._late.follow(entry, attempt, spool)
+        return True
 
     async def _append(self, draft: Draft, spool: Spool | None) -> Entry:
         """Make an entry durable, and with it its body (I1)."""
@@ -307,8 +304,7 @@ class Writing:
             check_row(context, draft.name, draft.condition)
             return await context.cache.way.with_room(partial(self._commit, draft), 0)
         except NobreakError:
-            if draft.body is not None and draft.body.file is not None:
-                await context.bodies.remove([draft.body.file])
+            await self._remove_body(draft)
             raise
 
     async def _commit(self, draft: Draft) -> Appended:
@@ -320,7 +316,19 @@ class Writing:
         except asyncio.CancelledError:
             hold = context.doubts.behind(draft.name)
             appending.add_done_callback(lambda _: hold.release())
+            context.background.start(self._remove_unneeded(appending, draft))
             raise
+
+    async def _remove_unneeded(self, appending: asyncio.Future[Appended], draft: Draft) -> None:
+        """The body of an entry that was not made after all."""
+        try:
+            await asyncio.shield(appending)
+        except NobreakError:
+            await self._remove_body(draft)
+
+    async def _remove_body(self, draft: Draft) -> None:
+        if draft.body is not None and draft.body.file is not None:
+            await self._context.bodies.remove([draft.body.file])
 
     async def _remember(
         self, new: NewObject, fingerprint: Fingerprint, attributes: Attributes, receipt: Receipt

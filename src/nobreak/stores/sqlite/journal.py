@@ -24,7 +24,7 @@ from nobreak.stores.sqlite.rows import (
 from nobreak.words import Attributes, Entry, EntryKind, EntryState, ObjectName, Receipt
 
 NEWEST = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
-NEWEST_SEQ = "SELECT coalesce(max(seq), 0) FROM entry WHERE bucket = ? AND key = ?"
+TOP = "SELECT seq, state, not_before FROM entry WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 BY_SEQ = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?"
 READY = (
     f"SELECT {ENTRY_COLUMNS} FROM entry WHERE head = 1 AND begun = 0 AND not_before <= ? "
@@ -220,11 +220,10 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     if draft.condition is not None:
         decide(lambda sql, of: writer.execute(sql, of).fetchall(), draft.name, draft.condition)
     name = (draft.name.bucket, draft.name.key)
-    if draft.only_after is not None:
-        ((newest,),) = cast("list[tuple[int]]", writer.execute(NEWEST_SEQ, name).fetchall())
-        if newest > draft.only_after:
-            raise OvertakenError(draft.name)
-    doubt_until, files = _take_over(writer, name)
+    newest = cast("tuple[int, str, float] | None", writer.execute(TOP, name).fetchone())
+    if newest and draft.only_after is not None and newest[0] > draft.only_after:
+        raise OvertakenError(draft.name)
+    doubt_until, files = _take_over(writer, newest)
     waits = writer.execute(
         "SELECT 1 FROM entry WHERE bucket = ? AND key = ? AND state != 'parked' LIMIT 1", name
     ).fetchone()
@@ -258,15 +257,18 @@ def append_entry(writer: apsw.Connection, draft: Draft, now: float) -> Appended:
     return Appended(entry_from(writer.execute(BY_SEQ, (seq,)).fetchone()), files, unused)
 
 
-def _take_over(writer: apsw.Connection, name: tuple[str, str]) -> tuple[float, tuple[str, ...]]:
+def _take_over(
+    writer: apsw.Connection, newest: tuple[int, str, float] | None
+) -> tuple[float, tuple[str, ...]]:
     """Take what settles out, for a newer one: until when that is in doubt, and the bodies' files.
 
+    `newest`: number, state and time of the newest entry of the key, the only one that can settle.
     The doubt ends when it would have: a key that is written all the time does not settle for ever.
     """
-    sql = "SELECT seq, not_before FROM entry WHERE bucket = ? AND key = ? AND state = 'settling'"
-    settling = cast("list[tuple[int, float]]", writer.execute(sql, name).fetchall())
-    files = _delete(writer, [seq for seq, _until in settling])
-    return max((until for _seq, until in settling), default=0.0), files
+    if newest is None or newest[1] != EntryState.SETTLING.value:
+        return 0.0, ()
+    seq, _state, until = newest
+    return until, _delete(writer, [seq])
 
 
 def _delete(writer: apsw.Connection, numbers: Sequence[int]) -> tuple[str, ...]:
