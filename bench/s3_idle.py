@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -28,6 +29,8 @@ from nobreak.stores.external.sigv4 import Credentials, SignedRequest, sign
 USER = Credentials("user", "secret", "us-east-1")
 PORT, API, SINK = 19871, 19872, 19873
 GIB = 1 << 30
+RESERVE = 2 * GIB
+"""So much is left on the disk: more than nobreak keeps free."""
 CHUNK_BYTES = 65_536
 CHUNK = b"x" * CHUNK_BYTES
 
@@ -215,6 +218,16 @@ async def external_server(
         yield None
 
 
+def check_room(clients: int) -> None:
+    """nobreak refuses an upload whose announced size does not fit beside the others."""
+    free, wanted = shutil.disk_usage(tempfile.gettempdir()).free, clients * GIB + RESERVE
+    if free < wanted:
+        sys.exit(
+            f"{clients} uploads of 1 GiB need {wanted >> 30} GiB under {tempfile.gettempdir()}, and "
+            f"{free >> 30} GiB are free: fewer --clients, or another TMPDIR"
+        )
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--external", choices=["seaweed", "sink"], help="before this server")
@@ -223,6 +236,7 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--gib", type=float, default=0.25, help="of each upload at full speed")
     asked = parser.parse_args()
+    check_room(asked.clients)
     raise_open_files()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -55,13 +55,14 @@ class Calm:
         context, link = self._context, self._context.link
         due = (self._since or 0.0) + context.writes.settle
         async with link.looking:
-            if link.answered_at >= due:
-                return True
+            if link.answered_at >= due or not self.lasts():
+                return link.answered_at >= due
             known = context.catalog.get(name)
             looking = context.external.head(name, receipt=known[1] if known else None)
             try:
                 await read_within(looking, context.writes.divert_after)
-            except OutageError:
+            except OutageError as error:
+                link.failed(name, error)
                 return False
             except LocalStoreError:
                 raise
