@@ -97,11 +97,15 @@ class Scenario:
         for _ in range(600):
             if all(process.engine for process in self.processes):
                 return
-            for place, process in enumerate(self.processes):
-                if process.gone.is_set():
-                    self.processes[place] = self.world.start(process.number)
+            self._revive()
             await asyncio.sleep(0.5)
         self.verdict.wrong.append("a process does not start")
+
+    def _revive(self) -> None:
+        """Start those anew that could not start, as a supervisor does."""
+        for place, process in enumerate(self.processes):
+            if process.gone.is_set():
+                self.processes[place] = self.world.start(process.number)
 
     async def _index(self) -> None:
         """`nobreak index`, once; what a fault makes of it is its own business."""
@@ -139,6 +143,8 @@ class Scenario:
                 with suppress(NobreakError, ConnectionResetError):
                     await self._inside(process, process.engine.choose(override, "a person"))
                     return
+            if all(process.gone.is_set() for process in self.processes):
+                self._revive()
             await asyncio.sleep(0.5)
 
     async def _hit(self, process: Process, fault: Fault) -> None:
