@@ -65,7 +65,8 @@ async def look_later(context: Context, name: ObjectName) -> None:
     except asyncio.CancelledError:
         context.index.distrust_soon(name)
         raise
-    await look_at(context, name)
+    with _untold(context, name):
+        await look_at(context, name)
 
 
 @contextmanager

@@ -316,14 +316,14 @@ def _confirm(
 def _in_doubt_until(writer: apsw.Connection, entry: Entry, settled: float, *, anew: bool) -> float:
     """Until when an older request could land on what the external store holds now.
 
-    `settled`: until when one of these could that are in doubt without an end, or `anew`. Those that were
-    parked count: they were sent, and this one supersedes them.
+    `settled`: until when one of these could that are in doubt without an end, or `anew`. Those
+    that were parked count: they were sent, and this one supersedes them.
     """
     of = (entry.name.bucket, entry.name.key, entry.seq)
     ((endless, until),) = cast("list[tuple[int, float]]", writer.execute(DOUBT, of).fetchall())
-    return (
-        settled if endless or (anew and until) else min(until, settled)
-    )  # a clock set back makes it no longer
+    if endless or (anew and until):
+        return settled
+    return min(until, settled)  # a clock that was set back makes it no longer
 
 
 def _remember(writer: apsw.Connection, entry: Entry, receipt: Receipt) -> None:
