@@ -1,6 +1,7 @@
 """Several processes of one data directory write the same keys: each sees what the others have under way."""
 
 import asyncio
+import hashlib
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +19,8 @@ from nobreak.stores.sqlite.journal import append_entry
 from nobreak.words import Attributes, EntryKind, Fingerprint, Mode, Override
 
 ZOMBIE = "become a zombie"
+DIRECT = b"directly"
+DIRECT_ETAG = hashlib.md5(DIRECT).hexdigest()
 
 
 async def test_what_one_process_gave_up_undoes_no_write_of_another(start):
@@ -77,6 +80,27 @@ async def test_what_another_process_is_deleting_is_no_conflict(start):
     await one.drained()
     assert one.outside("k") == b"new"
     assert not one.said(EventKind.CONFLICT_DELETED)
+
+
+async def test_what_another_process_made_beside_an_entry_is_no_conflict(start):
+    """I7: the entry's confirmation takes the place of its catalog row, so that must be told apart."""
+    one = await start(NOBREAK_SETTLE="3")
+    two, key = await start(one.external, leads=False), one.name("k")
+    put, answer = one.external.put, asyncio.Event()
+
+    async def slow(name, body, attributes):
+        receipt = await put(name, body, attributes)
+        if receipt.etag == DIRECT_ETAG:
+            await answer.wait()
+        return receipt
+
+    one.external.put = slow
+    direct = asyncio.create_task(two.store.put(key, DIRECT))
+    await eventually(lambda: one.outside("k") == DIRECT)
+    assert (await one.store.put(key, b"journalled")).mode is Mode.LOCAL
+    answer.set()
+    assert (await direct).mode is Mode.EXTERNAL
+    await eventually(lambda: one.store._context.ours.may_have_made(key, DIRECT_ETAG))
 
 
 async def test_somebody_elses_version_is_kept_though_the_row_is_forgotten_meanwhile(

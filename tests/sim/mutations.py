@@ -342,7 +342,7 @@ MUTATIONS = {
     ),
     "two-winners": Mutation(
         "a conditional write is acknowledged though a rival has won in the journal",
-        lambda: [(Writing, "_check_not_overtaken", _no)],
+        lambda: [(Writing, "_check_rivals", _no)],
     ),
     "turns-parts-round": Mutation("an upload's parts change places (I1)", _turns_parts_round),
     "drops-for-theirs": Mutation(

@@ -3,8 +3,8 @@
 A request that was given up may land late; a write that the external store confirmed may not have
 reached the catalog, because the disk here failed. Whoever asks whether somebody else changed an
 object has to know both. Kept in memory, for what was asked for last. What no entry tells of, because
-the write was given up, all processes know of each other; what a process that died had sent besides,
-its entries know as a doubt.
+the write was given up, or made beside an entry, all processes know of each other; what a process that
+died had sent besides, its entries know as a doubt.
 """
 
 from collections import OrderedDict
@@ -36,6 +36,13 @@ class Ours:
 
     def gave_up(self, name: ObjectName, etag: str) -> None:
         """A request for it may land yet, and no entry says so: the other processes must know."""
+        self._given_up.note_soon(name, etag)
+
+    def made_beside(self, name: ObjectName, etag: str) -> None:
+        """It was made while an entry of its key came in: the other processes must know, too.
+
+        When that entry is confirmed, the catalog forgets that this one came after it.
+        """
         self._given_up.note_soon(name, etag)
 
     def may_have_made(self, name: ObjectName, etag: str) -> bool:

@@ -84,7 +84,7 @@ class Writing:
         step = after(Operation.PUT, outcome)
         if step is Next.ACKNOWLEDGE:
             info = await self._remember(new, fingerprint, attributes, attempt.result)
-            self._check_not_overtaken(name, precondition)
+            self._check_rivals(name, info.etag, precondition)
             version = Version.of(info, attempt.result, context.external.traits, since)
             context.cache.take_spool(version, spool)
             return info
@@ -106,14 +106,17 @@ class Writing:
             await attempt.abandon()
             raise
 
-    def _check_not_overtaken(self, name: ObjectName, precondition: Precondition | None) -> None:
+    def _check_rivals(self, name: ObjectName, etag: str, precondition: Precondition | None) -> None:
         """A rival that was decided by the journal meanwhile, in whatever process, has won.
 
         It comes to the external store after this one. The catalog's row of this one is durable
         by now: a rival that comes later than this look has seen it.
         """
-        if precondition is not None and self._context.journal.newest(name) is not None:
+        if self._context.journal.newest(name) is None:
+            return
+        if precondition is not None:
             raise OvertakenError(name)
+        self._context.ours.made_beside(name, etag)
 
     async def put_here(self, new: NewObject, spool: Spool, hold: Hold) -> ObjectInfo:
         """Take a body into the journal."""
@@ -151,7 +154,7 @@ class Writing:
         step = after(Operation.PUT, outcome)
         if step is Next.ACKNOWLEDGE:
             info = await self._remember(new, fingerprint, draft.attributes, attempt.result)
-            self._check_not_overtaken(name, precondition)
+            self._check_rivals(name, info.etag, precondition)
             version = Version.of(info, attempt.result, context.external.traits, since)
             await self._copy_parts(draft, version)
             return info
@@ -194,7 +197,7 @@ class Writing:
             await self._forget(name, precondition)
         else:  # but a PUT before it may not be written down yet
             context.catalog.remove_soon(name, partial(self._untold.note, name))
-        self._check_not_overtaken(name, precondition)
+        self._check_rivals(name, GONE, precondition)
         return attempt.result.said if attempt.result else {}
 
     async def _forget(self, name: ObjectName, precondition: Precondition | None) -> None:
