@@ -33,6 +33,8 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is a part of the scenario
         os.execve(sys.executable, [sys.executable, "-m", "tests.sim", *sys.argv[1:]],
                   {**os.environ, "PYTHONHASHSEED": "0"})  # fmt: skip
+    if given.mutation is not None and given.seed is None:
+        parser.error("--mutation breaks one scenario: --seed N; --mutations tries many")
     if given.mutations is not None:
         return mutations.table(given.mutations, given.first, given.count, given.jobs)
     with mutations.applied(given.mutation):

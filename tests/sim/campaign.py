@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Sequence
+from multiprocessing.pool import Pool
 
 from tests.sim.plan import Plan, make_plan
 from tests.sim.scenario import Verdict, play
@@ -82,7 +83,7 @@ class Summary:
 def many(seeds: Sequence[int], jobs: int, *, shrink: bool) -> int:
     """Play these scenarios, with a line for each that failed; 1 when any did."""
     summary = Summary()
-    with multiprocessing.Pool(jobs, maxtasksperchild=100) as pool:
+    with workers(jobs, 100) as pool:
         for verdict in pool.imap_unordered(_played, seeds):
             summary.add(verdict)
             if verdict.wrong:
@@ -92,6 +93,16 @@ def many(seeds: Sequence[int], jobs: int, *, shrink: bool) -> int:
     print(summary)
     print(summary.details(), flush=True)
     return summary.failed > 0
+
+
+def workers(jobs: int, tasks_each: int) -> Pool:
+    """Processes to play scenarios in. Not forked from this one, whose main thread plays, too.
+
+    A child that is forked while that holds a lock of SQLite's waits for it for ever.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.sim.mutations"])
+    return context.Pool(jobs, maxtasksperchild=tasks_each)
 
 
 def _played(seed: int) -> Verdict:

@@ -5,14 +5,13 @@ which; `make sim ARGS="--mutation NAME --seed N"` plays one of these scenarios.
 """
 
 import asyncio
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from tests.sim.campaign import run
+from tests.sim.campaign import run, workers
 from tests.sim.plan import make_plan
 
 from nobreak.core.routing import Held, Operation, Outcome, route
@@ -412,7 +411,7 @@ def table(names: Sequence[str], first: int, count: int, jobs: int) -> int:
     tasks = [(name, first, count) for name in names or MUTATIONS]
     missed = 0
     print("| mutation | what is wrong then | seed | found as |\n| --- | --- | --- | --- |")
-    with multiprocessing.Pool(jobs, maxtasksperchild=1) as pool:
+    with workers(jobs, 1) as pool:
         for name, seed, kinds in pool.imap(first_found, tasks):
             missed += seed is None
             found = seed or "none"
