@@ -205,6 +205,29 @@ async def test_however_many_versions_came_after_it(shared):
     await lands_late(rig)
 
 
+async def test_a_late_request_of_the_drain_is_nobody_elses_change_after_a_restart(shared, start):
+    """I7: its entry was confirmed at the second try, and has left."""
+    rig, failing = await shared(), [True]
+
+    def once(operation):
+        if operation == "put" and failing:
+            failing.pop()
+            server_error(operation)
+
+    rig.external.always = once
+    await rig.store.put(rig.name("k"), b"late")
+    await drained(rig)
+    assert not failing
+    await local(rig)
+    await rig.store.put(rig.name("k"), b"newest")
+    await rig.engine.__aexit__(None, None, None)
+    theirs(rig, "k", b"late")
+    again = await start(rig.external)
+    await drained(again)
+    assert (keys(again), again.outside("k")) == (["k"], b"newest")
+    assert conflicts(again) == []
+
+
 async def test_a_late_delete_of_our_own_is_nobody_elses_change(shared):
     """I1, I4."""
     rig = await shared(NOBREAK_ON_CONFLICT="theirs")

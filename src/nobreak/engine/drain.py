@@ -168,6 +168,9 @@ class Drain:
         """Bring one entry to its end, whatever that is."""
         try:
             held = await self._replay(entry)
+        except asyncio.CancelledError:
+            self._note_in_doubt(entry)
+            raise
         except RefusedError as error:
             await self._park(entry, str(error))
         except OutageError as error:
@@ -267,6 +270,8 @@ class Drain:
         """It failed. If the server is away all wait; else this one waits, then is parked."""
         self._pace = self._pace.failed()
         context = self._context
+        if in_doubt:
+            self._note_in_doubt(entry)
         attempts = entry.attempts + 1
         if attempts >= FAILURES_TO_PARK and context.link.state() is Link.OPEN:
             await self._park(entry, reason)
@@ -274,6 +279,12 @@ class Drain:
         wait = retry_in(attempts, first=FAILED_FIRST, longest=FAILED_LONGEST)
         later = 0.0 if at_once else context.now() + wait
         await context.journal.defer(entry, not_before=later, error=reason, in_doubt=in_doubt)
+
+    def _note_in_doubt(self, entry: Entry) -> None:
+        """Its request may land late: after a restart, too, that is known as our own."""
+        if entry.name.key:
+            etag = entry.fingerprint.etag if entry.fingerprint else GONE
+            self._context.ours.gave_up(entry.name, etag)
 
     async def _park(self, entry: Entry, reason: str) -> None:
         """The fault is the entry's own: keep it, show it, try it again later (I7)."""
