@@ -218,6 +218,7 @@ async def test_a_late_request_of_the_drain_is_nobody_elses_change_after_a_restar
     await rig.store.put(rig.name("k"), b"late")
     await drained(rig)
     assert not failing
+    await rig.store.put(rig.name("k"), b"after it")
     await local(rig)
     await rig.store.put(rig.name("k"), b"newest")
     await rig.engine.__aexit__(None, None, None)
