@@ -11,8 +11,10 @@ from nobreak.engine import (
     completing,
     deaths,
     drain,
+    holding,
     listing,
     looking,
+    object_reads,
     passing_by,
     store,
 )
@@ -24,7 +26,6 @@ from nobreak.engine.doubts import Doubts, Hold
 from nobreak.engine.late import LateAttempts
 from nobreak.engine.leading import AFTER_TROUBLE, Leading
 from nobreak.engine.ours import Ours
-from nobreak.engine.store import Store
 from nobreak.engine.under_way import UnderWay
 from nobreak.engine.untold import Untold
 from nobreak.engine.writing import Writing
@@ -182,13 +183,16 @@ def _waits_for_the_server() -> Patches:
     return [(Attempt, "outcome", patient)]
 
 
-def _past_the_journal(*operations: Operation) -> Patches:
-    def step(self: Any, operation: Operation, name: Any, *, complete: bool = False) -> Any:
-        held = Held.NOTHING if operation in operations else store.held_of(self._context, name)
-        state, policy = self._context.link.state(), self._context.writes.policy
-        return route(operation, state, held, policy, complete=complete)
+def _reads_past_the_journal() -> Patches:
+    return [(object_reads, "held_of", lambda *_: Held.NOTHING)]
 
-    return [(Store, "_step", step)]
+
+def _writes_past_the_journal() -> Patches:
+    def step(self: Any, operation: Operation, _name: Any, *, complete: bool = False) -> Any:
+        state, policy = self._context.link.state(), self._context.writes.policy
+        return route(operation, state, Held.NOTHING, policy, complete=complete)
+
+    return [(store.Store, "_step", step), (holding, "_nothing_waits", _true)]
 
 
 def _lists_without(kind: EntryKind | None) -> Patches:
@@ -323,11 +327,11 @@ MUTATIONS = {
     ),
     "reads-past-the-journal": Mutation(
         "reads ask the external store for keys that wait here (I2)",
-        lambda: _past_the_journal(Operation.GET, Operation.HEAD),
+        _reads_past_the_journal,
     ),
     "writes-past-the-journal": Mutation(
         "writes go to the external store past entries of their key (I4)",
-        lambda: _past_the_journal(Operation.PUT, Operation.DELETE),
+        _writes_past_the_journal,
     ),
     "lists-without-puts": Mutation(
         "lists leave out what was put here (I2)", lambda: _lists_without(EntryKind.PUT)
