@@ -10,6 +10,7 @@ make sim ARGS="--mutations"                     break the engine on purpose: is 
 import argparse
 import os
 import sys
+from functools import partial
 
 from tests.sim import campaign, mutations
 
@@ -33,15 +34,16 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is a part of the scenario
         os.execve(sys.executable, [sys.executable, "-m", "tests.sim", *sys.argv[1:]],
                   {**os.environ, "PYTHONHASHSEED": "0"})  # fmt: skip
-    if given.mutation is not None and given.seed is None:
-        parser.error("--mutation breaks one scenario: --seed N; --mutations tries many")
     if given.mutations is not None:
         return mutations.table(given.mutations, given.first, given.count, given.jobs)
     with mutations.applied(given.mutation):
         if given.seed is not None:
             return campaign.one(given.seed, given.keep, given.workers)
         seeds = range(given.first, given.first + given.count)
-        return campaign.many(seeds, given.jobs, shrink=not given.no_shrink)
+        played = partial(
+            mutations.played, given.mutation
+        )  # they don't inherit what is applied here
+        return campaign.many(seeds, given.jobs, played, shrink=not given.no_shrink)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.pool import Pool
 
 from tests.sim.plan import Plan, make_plan
@@ -80,11 +80,11 @@ class Summary:
         )
 
 
-def many(seeds: Sequence[int], jobs: int, *, shrink: bool) -> int:
-    """Play these scenarios, with a line for each that failed; 1 when any did."""
+def many(seeds: Sequence[int], jobs: int, played: Callable[[int], Verdict], *, shrink: bool) -> int:
+    """Play these scenarios by `played`, with a line for each that failed; 1 when any did."""
     summary = Summary()
     with workers(jobs, 100) as pool:
-        for verdict in pool.imap_unordered(_played, seeds):
+        for verdict in pool.imap_unordered(played, seeds):
             summary.add(verdict)
             if verdict.wrong:
                 _tell_failure(verdict, shrink=shrink)
@@ -105,7 +105,8 @@ def workers(jobs: int, tasks_each: int) -> Pool:
     return context.Pool(jobs, maxtasksperchild=tasks_each)
 
 
-def _played(seed: int) -> Verdict:
+def played(seed: int) -> Verdict:
+    """Play the scenario of a seed."""
     verdict = run(make_plan(seed))
     verdict.told = []  # of thousands nobody wants to hear everything
     return verdict

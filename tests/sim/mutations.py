@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
+from tests.sim import campaign
 from tests.sim.breaks import MUTATIONS
 from tests.sim.campaign import run, workers
 from tests.sim.plan import make_plan
+from tests.sim.scenario import Verdict
 
 
 @contextmanager
@@ -20,6 +22,12 @@ def applied(name: str | None) -> Iterator[None]:
         for target, attribute, value in MUTATIONS[name].patches() if name else []:
             stack.enter_context(patch.object(target, attribute, value))
         yield
+
+
+def played(name: str | None, seed: int) -> Verdict:
+    """The scenario of a seed, with the engine broken like this; None: it is not."""
+    with applied(name):
+        return campaign.played(seed)
 
 
 def first_found(task: tuple[str, int, int]) -> tuple[str, int | None, str]:
