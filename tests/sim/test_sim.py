@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tests.sim import campaign, mutations, shrink
-from tests.sim.plan import make_plan
+from tests.sim.faults import Fault, FaultKind
+from tests.sim.plan import Op, make_plan
 
 COUNT = 200
 
@@ -38,6 +40,49 @@ def test_a_seed_is_the_same_scenario_each_time():
 def test_a_break_of_the_engine_is_found(name, seed):
     with mutations.applied(name):
         assert campaign.run(make_plan(seed)).wrong
+
+
+def frozen_with_a_request_in_it(seed):
+    """A PUT is given up and the next one acknowledged; then the server freezes, longer than it settles."""
+    settings = {
+        "HEALTH_CHECK_INTERVAL": "20",
+        "HEALTH_CHECK_TIMEOUT": "1",
+        "HEALTH_FAST_INTERVAL": "1",
+        "HEALTH_HOLD_DOWN": "0",
+        "HEALTH_MAX_FAILURES": "1",
+        "HEALTH_MIN_SUCCESSES": "1",
+        "NOBREAK_SETTLE": "10",
+        "NOBREAK_DIVERT_AFTER": "1",
+    }
+    ops = [
+        ("put", "a", 5.1, 0.4),
+        ("put", "a", 6.05, 60.0),
+        ("put", "b", 8.0, 60.0),
+        ("get", "a", 50.0, 60.0),
+    ]
+    return replace(
+        make_plan(seed),
+        workers=1,
+        lasts=60.0,
+        settings=settings,
+        look=0.2,
+        faults=(
+            Fault(0, FaultKind.LATE, 5.0, 1.0, 1.0),
+            Fault(1, FaultKind.FREEZE, 7.0, 14.0, 1.0),
+        ),
+        ops=tuple(
+            Op(number, number, at, kind, key, 0, patience, 20, 0.0, key)
+            for number, (kind, key, at, patience) in enumerate(ops)
+        ),
+    )
+
+
+def test_the_time_in_which_a_server_is_frozen_is_no_settle_time():
+    """I4: with its time counted, some of the given up PUTs undo the newer one."""
+    plans = [frozen_with_a_request_in_it(seed) for seed in range(20)]
+    assert not any(campaign.run(plan).wrong for plan in plans)
+    with mutations.applied("counts-outages"):
+        assert any(campaign.run(plan).wrong for plan in plans)
 
 
 @pytest.mark.timeout(620)
