@@ -25,7 +25,6 @@ from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.doubts import Doubts, Hold
 from nobreak.engine.late import LateAttempts
 from nobreak.engine.leading import AFTER_TROUBLE, Leading
-from nobreak.engine.ours import Ours
 from nobreak.engine.under_way import UnderWay
 from nobreak.engine.untold import Untold
 from nobreak.engine.writing import Writing
@@ -128,6 +127,16 @@ def _believes_a_thawed_look() -> Patches:
         return await settle(self, entry, SimpleNamespace(broke=_no))  # type: ignore[arg-type]
 
     return [(drain.Drain, "_settle", believing)]
+
+
+def _tells_nobody() -> Patches:
+    check = Writing._check_rivals
+
+    def quietly(self: Any, name: Any, etag: str, precondition: Any) -> None:
+        if precondition is not None:
+            check(self, name, etag, precondition)
+
+    return [(Writing, "_check_rivals", quietly)]
 
 
 def _fears_by_the_clock() -> Patches:
@@ -404,7 +413,7 @@ MUTATIONS = {
     ),
     "found-beside": Mutation(
         "what was written directly beside an entry is known to one process only",
-        lambda: [(Ours, "made_beside", lambda *_: None)],
+        _tells_nobody,
     ),
     "found-waiting": Mutation(
         "what waited for a suspicion to pass is not started then (I3)", _leaves_what_waits

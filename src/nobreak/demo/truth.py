@@ -9,10 +9,10 @@
 `held` is what the external store itself holds in the end, by key. An empty answer means that there
 is an order in which everything happened: each acknowledged write and delete did so, once, between
 its call and its return; each of unknown outcome at any time after its call, once or not at all, but
-not after an acknowledged one that was asked for when it had been given up (I4); each
-read saw the newest version; each page of a list showed what was there and nothing else; each
-conditional write was made or refused as what was there demands. It judges key by key, as S3
-promises no more: a page is a look at each key that it speaks of.
+not after an acknowledged one that was asked for when it had been given up (I4); each read saw the
+newest version; each page of a list showed what was there and nothing else; each conditional write
+was made or refused as what was there demands. It judges key by key, as S3 promises no more: a page
+is a look at each key that it speaks of.
 """
 
 from collections import defaultdict

@@ -64,8 +64,6 @@ class Calm:
             except OutageError as error:
                 link.failed(name, error)
                 return False
-            except LocalStoreError:
-                raise
             except NobreakError:
                 pass  # it answered, whatever it said
             link.answered()

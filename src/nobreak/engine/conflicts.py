@@ -14,7 +14,7 @@ from datetime import UTC
 
 from nobreak.engine.context import Context
 from nobreak.engine.names import MAX_KEY_BYTES
-from nobreak.engine.ours import GONE
+from nobreak.engine.ours import GONE, wanted
 from nobreak.engine.pacing import Pacing
 from nobreak.engine.shown import Shown
 from nobreak.engine.steady import loop_time
@@ -202,5 +202,4 @@ def _is_foreign(entry: Entry, last_seen: Receipt, found: ObjectInfo | None) -> b
     """Whether somebody else made what was found. An attempt of ours may have landed already."""
     if found is None:
         return entry.kind is EntryKind.PUT
-    ours = entry.fingerprint.etag if entry.fingerprint else ""
-    return found.etag not in {last_seen.etag, ours}
+    return found.etag not in {last_seen.etag, wanted(entry.fingerprint)}

@@ -18,7 +18,7 @@ from nobreak.engine.confirming import clear_away, confirm, discard_old, holds
 from nobreak.engine.conflicts import Conflicts
 from nobreak.engine.context import Context
 from nobreak.engine.looks import Looks
-from nobreak.engine.ours import GONE
+from nobreak.engine.ours import wanted
 from nobreak.engine.pacing import Pacing
 from nobreak.engine.progress import Progress
 from nobreak.engine.under_way import UnderWay
@@ -203,7 +203,7 @@ class Drain:
         if await self._conflicts.theirs_stays(entry, known):
             await self._forget(entry)
             return True
-        context.ours.sent(entry.name, entry.fingerprint.etag if entry.fingerprint else GONE)
+        context.ours.sent(entry.name, wanted(entry.fingerprint))
         receipt = await self._apply(entry, known[1] if known else None)
         if receipt.etag:
             context.ours.sent(entry.name, receipt.etag)
@@ -228,8 +228,9 @@ class Drain:
                 entry, not_before=0.0, error="overwritten by an older request", in_doubt=True
             )
         elif calm.broke():  # it was answered as the server thawed, and an older one may go on now
-            settle = context.writes.settle
-            await context.journal.confirm(entry, entry.receipt, context.now(), settle, anew=True)
+            now, settle = context.now(), context.writes.settle
+            left = await context.journal.confirm(entry, entry.receipt, now, settle, anew=True)
+            await clear_away(context, left)
         else:
             await self._forget(entry)
         return held
@@ -283,8 +284,7 @@ class Drain:
     def _note_in_doubt(self, entry: Entry) -> None:
         """Its request may land late: after a restart, too, that is known as our own."""
         if entry.name.key:
-            etag = entry.fingerprint.etag if entry.fingerprint else GONE
-            self._context.ours.gave_up(entry.name, etag)
+            self._context.ours.tell_all(entry.name, wanted(entry.fingerprint))
 
     async def _park(self, entry: Entry, reason: str) -> None:
         """The fault is the entry's own: keep it, show it, try it again later (I7)."""

@@ -14,7 +14,7 @@ from nobreak.engine.attempt import Attempt
 from nobreak.engine.confirming import confirm, holds
 from nobreak.engine.context import Context
 from nobreak.engine.looking import look_at, look_later
-from nobreak.engine.ours import GONE
+from nobreak.engine.ours import wanted
 from nobreak.errors import ExternalError
 from nobreak.stores.interfaces import Draft
 from nobreak.stores.local.spool import Spool
@@ -43,7 +43,7 @@ class LateAttempts:
         """Nobody relies on this write, but it may yet take effect."""
         name = draft.name
         self._doubts.begin(name)
-        self._context.ours.gave_up(name, draft.fingerprint.etag if draft.fingerprint else GONE)
+        self._context.ours.tell_all(name, wanted(draft.fingerprint))
         self._start(self._fear(name, attempt, spool), spool)
 
     def _start(self, work: Coroutine[Any, Any, None], spool: Spool | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from nobreak.stores.interfaces import GivenUp
-from nobreak.words import ObjectName
+from nobreak.words import Fingerprint, ObjectName
 
 MOST = 100_000
 """So many versions are remembered; a key that is written all the time may have many that can still land."""
@@ -34,14 +34,11 @@ class Ours:
         if len(self._sent) > MOST:
             self._sent.popitem(last=False)
 
-    def gave_up(self, name: ObjectName, etag: str) -> None:
-        """A request for it may land yet, and no entry says so: the other processes must know."""
-        self._given_up.note_soon(name, etag)
+    def tell_all(self, name: ObjectName, etag: str) -> None:
+        """The other processes must know of it, too, and those after a restart.
 
-    def made_beside(self, name: ObjectName, etag: str) -> None:
-        """It was made while an entry of its key came in: the other processes must know, too.
-
-        When that entry is confirmed, the catalog forgets that this one came after it.
+        It may land yet when no entry says so any more; or it was made while an entry of its key
+        came in, whose confirmation takes the place of its row in the catalog.
         """
         self._given_up.note_soon(name, etag)
 
@@ -52,3 +49,8 @@ class Ours:
     def latest(self, limit: int) -> Sequence[ObjectName]:
         """Objects that something was asked of last, the newest first; `limit` requests back."""
         return list(dict.fromkeys(name for name, _ in islice(reversed(self._sent), limit)))
+
+
+def wanted(fingerprint: Fingerprint | None) -> str:
+    """The ETag that a write asks for, or `GONE`."""
+    return fingerprint.etag if fingerprint else GONE

@@ -116,7 +116,7 @@ class Writing:
             return
         if precondition is not None:
             raise OvertakenError(name)
-        self._context.ours.made_beside(name, etag)
+        self._context.ours.tell_all(name, etag)
 
     async def put_here(self, new: NewObject, spool: Spool, hold: Hold) -> ObjectInfo:
         """Take a body into the journal."""

@@ -152,8 +152,8 @@ class Journal(Protocol):
         An entry of the same key that only settles makes way: the new one inherits its doubt.
         A draft's condition is decided in the same transaction, whoever else writes: raises as
         `decide`, and nothing is changed then. So is `only_after`: raises `OvertakenError` when a
-        newer entry is there. Raises `NoUploadError` when the upload that it
-        completes, or a part of it, is gone.
+        newer entry is there. Raises `NoUploadError` when the upload that it completes, or a part
+        of it, is gone.
         """
 
     def decide(self, name: ObjectName, condition: Condition) -> None:
@@ -194,8 +194,8 @@ class Journal(Protocol):
 
         It leaves the journal and enters the catalog, unless it is doubtful and nothing newer
         waits: then it settles for `settle` seconds and is looked at again (I4). What is newer, or
-        comes while it settles, takes over what is left of its doubt, and settles only that long; `anew`: whatever was
-        left of it counts as nothing, for the external store was away meanwhile.
+        comes while it settles, takes over what is left of its doubt, and settles only that long.
+        `anew`: the external store was away meanwhile, and what passed of the doubt counts as nothing.
         """
 
     async def forget(self, entry: Entry) -> Left:

@@ -4,8 +4,9 @@ A body in one file needs none: whoever reads it has it open. One in segments may
 files, more than a process may open; so its reader holds a lock in their place, which the kernel
 frees when that process dies. The segments of a body are one family, by the beginning of their
 names, and a family is one byte of a file that all processes lock: readers share it, whoever removes
-the segments has it alone (two families with one byte would only delay a removal). The locks belong to open descriptors (OFD locks, fcntl(2)) and not to
-processes, so that each reader of a process counts. Nobody ever waits for one.
+the segments has it alone (two families with one byte would only delay a removal). The locks belong to
+open descriptors (OFD locks, fcntl(2)) and not to processes, so that each reader of a process counts.
+Nobody ever waits for one.
 """
 
 import fcntl
