@@ -11,7 +11,7 @@ import pytest
 from tests.support.children import Child, upload_server
 from tests.support.net import eventually
 from tests.support.reports import Told
-from tests.support.scripted import SETTINGS, ScriptedProbe, ScriptedStore
+from tests.support.scripted import SETTINGS, ScriptedProbe, ScriptedStore, server_error
 
 from nobreak.engine import cache, indexing, leading, opening, runtime
 from nobreak.engine.runtime import Engine
@@ -71,6 +71,12 @@ class Rig:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+    async def put_that_settles(self, key: str, content: bytes) -> None:
+        """The first PUT of all fails, in doubt; the drain's is confirmed. Until then."""
+        self.external.plan.append(server_error)
+        await self.store.put(self.name(key), content)
+        await eventually(lambda: self.external.count("holds") == 1)
 
     async def mode(self, mode: str) -> None:
         await eventually(lambda: self.engine.status()["current_mode"] == mode)

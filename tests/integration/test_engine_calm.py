@@ -39,9 +39,7 @@ async def test_what_was_given_up_is_feared_until_the_server_was_well_for_a_settl
 
 async def test_it_settles_anew_after_a_break_that_was_over_before_the_drain_looked(start):
     rig = await start(NOBREAK_SETTLE="0.8")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"mine")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"mine")
     await asyncio.sleep(0.5)
     await break_off(rig)
     await asyncio.sleep(0.5)
@@ -146,9 +144,7 @@ async def test_a_second_death_is_feared_for_a_whole_settle_time_too(start):
 async def test_an_answer_cuts_no_doubt_short_that_was_taken_over(start, break_):
     """The PUT was under way when the server froze, or the clock was set."""
     rig = await start(NOBREAK_SETTLE="1")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"first")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"first")
     rig.external.always = lambda operation: "be late" if operation == "put" else None
     await rig.store.put(rig.name("k"), b"second")
     await eventually(lambda: rig.external.count("put") == 3)
@@ -170,9 +166,7 @@ async def test_an_answer_cuts_no_doubt_short_that_was_taken_over(start, break_):
 
 async def test_doubt_that_a_newer_write_took_over_is_postponed_too(start):
     rig = await start(NOBREAK_SETTLE="0.8")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"first")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"first")
     rig.healthy = False
     await rig.mode("local")
     await rig.store.put(rig.name("k"), b"second")

@@ -180,9 +180,7 @@ async def test_what_is_under_way_when_the_server_goes_may_end_and_else_is_in_dou
 async def test_settling_begins_anew_when_the_server_was_away(start):
     """I4: what was frozen with it may thaw with it."""
     rig = await start(NOBREAK_SETTLE="0.8")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"mine")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"mine")
     await local(rig)
     await asyncio.sleep(1.0)
     await automatic(rig)
@@ -455,9 +453,7 @@ async def test_a_long_settle_time_is_not_cut_short_by_looking_after_the_clock(st
     monkeypatch.setattr(clock, "MEND_EVERY", 0.05)
     monkeypatch.setattr(drain_module, "PARKED_LONGEST", 0.1)
     rig = await start(NOBREAK_SETTLE="30")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"x")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"x")
     await asyncio.sleep(0.6)
     assert rig.external.count("holds") == 1
 
@@ -471,9 +467,7 @@ def set_clock(rig, seconds):
 async def test_a_clock_that_is_set_back_while_something_settles_holds_it_up_no_longer(start):
     """I7: the next one of the key, too."""
     rig = await start(NOBREAK_SETTLE="1")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"x")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"x")
     set_clock(rig, -1000)
     await rig.drained(within=8)
     assert rig.outside("k") == b"x"
@@ -482,9 +476,7 @@ async def test_a_clock_that_is_set_back_while_something_settles_holds_it_up_no_l
 async def test_a_clock_that_is_set_forward_cuts_no_settle_time_short(start):
     """I4."""
     rig = await start(NOBREAK_SETTLE="30")
-    rig.external.plan.append(server_error)
-    await rig.store.put(rig.name("k"), b"x")
-    await eventually(lambda: rig.external.count("holds") == 1)
+    await rig.put_that_settles("k", b"x")
     set_clock(rig, 1000)
     await asyncio.sleep(0.6)
     assert rig.external.count("holds") == 1

@@ -23,6 +23,15 @@ DIRECT = b"directly"
 DIRECT_ETAG = hashlib.md5(DIRECT).hexdigest()
 
 
+async def two_that_know_a_key(start):
+    """Two processes, the first of which leads, and an object of which both have heard."""
+    one = await start()
+    two, key = await start(one.external, leads=False), one.name("k")
+    await two.store.put(key, b"first")
+    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    return one, two, key
+
+
 async def test_what_one_process_gave_up_undoes_no_write_of_another(start):
     """I4: it may land late; what was acknowledged meanwhile is there in the end."""
     one = await start()
@@ -59,10 +68,7 @@ async def test_no_process_sends_past_what_another_is_taking_into_the_journal(sta
 
 async def test_what_another_process_is_deleting_is_no_conflict(start):
     """I7: it is gone there, and the catalog hears of it a moment later."""
-    one = await start()
-    two, key = await start(one.external, leads=False), one.name("k")
-    await two.store.put(key, b"first")
-    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    one, two, key = await two_that_know_a_key(start)
     delete, answer = one.external.delete, asyncio.Event()
 
     async def slow(name, *, receipt):
@@ -127,10 +133,7 @@ async def test_somebody_elses_version_is_kept_though_the_row_is_forgotten_meanwh
 
 async def test_what_another_process_gave_up_is_no_conflict(start):
     """I7: only its process knows that it asked for it, unless it tells."""
-    one = await start()
-    two, key = await start(one.external, leads=False), one.name("k")
-    await two.store.put(key, b"first")
-    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    one, two, key = await two_that_know_a_key(start)
     await two.give_up("k", b"given up")
     one.external.zombies[0].land()
     assert (await one.store.put(key, b"new")).mode is Mode.LOCAL
@@ -180,10 +183,7 @@ async def test_a_write_sees_what_was_journalled_until_it_had_the_key(start, monk
 
 async def test_what_another_process_has_made_just_now_is_no_conflict(start):
     """I7: it is there before its process hears of it, and tells the catalog."""
-    one = await start()
-    two, key = await start(one.external, leads=False), one.name("k")
-    await two.store.put(key, b"first")
-    await eventually(lambda: one.store._context.catalog.get(key) is not None)
+    one, two, key = await two_that_know_a_key(start)
     put, answered = one.external.put, asyncio.Event()
 
     async def answered_late(name, body, attributes, **more):
